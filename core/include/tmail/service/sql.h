@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * <tmail/service/sql.h>: the service that keeps what features know.
+ *
+ * Blocking: ask from a blocking hook, service or verb. Statements are portable SQL with `?`
+ * for each parameter; nothing of a peer is ever part of the text.
+ */
+#ifndef TMAIL_SERVICE_SQL_H
+#define TMAIL_SERVICE_SQL_H
+
+#include <tmail/module.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TMAIL_SQL "sql"
+
+enum tmail_sql_operation {
+	TMAIL_SQL_QUERY = 1,       /* struct tmail_sql_query -> tmail_sql_result */
+	TMAIL_SQL_TRANSACTION = 2, /* struct tmail_sql_transaction -> tmail_sql_result */
+	TMAIL_SQL_MIGRATE = 3      /* struct tmail_sql_migrate -> tmail_sql_result; by the core */
+};
+
+enum { TMAIL_SQL_NULL = 0, TMAIL_SQL_INTEGER = 1, TMAIL_SQL_TEXT = 2, TMAIL_SQL_BLOB = 3 };
+struct tmail_sql_value {
+	uint32_t type;
+	uint32_t reserved;
+	int64_t integer;
+	struct tmail_str text; /* TEXT and BLOB */
+};
+
+struct tmail_sql_query {
+	uint32_t size;
+	uint32_t count; /* of parameters */
+	struct tmail_str sql;
+	const struct tmail_sql_value *parameters;
+	/* a row: valid during the call; return other than 0 to take no more. NULL: no rows wanted */
+	int (*row)(void *ctx, const struct tmail_sql_value *columns, uint32_t n);
+	void *ctx;
+};
+struct tmail_sql_transaction { /* all or nothing; each may have rows */
+	uint32_t size;
+	uint32_t count;
+	const struct tmail_sql_query *queries; /* of the size the first one says */
+	/* table whose generation is raised in the same transaction; NULL: none */
+	const char *changes;
+};
+struct tmail_sql_result {
+	uint32_t size;
+	uint32_t duplicate; /* REFUSED: 1 when a UNIQUE constraint said no */
+	int64_t changed; /* rows, of the last statement */
+	int64_t inserted; /* id of the last row put in */
+	struct tmail_str why; /* of any answer but OK; valid until the asking call ends */
+};
+struct tmail_sql_migrate {
+	uint32_t size;
+	uint32_t apply; /* 0: only say what is missing (NOT_FOUND), 1: do it */
+	const char *module;
+	struct tmail_list steps; /* of struct tmail_migration */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Domain names as mail uses them (RFC 5321 4.1.2, RFC 6531, RFC 5891).
+ */
+#ifndef MAIL_DOMAIN_H
+#define MAIL_DOMAIN_H
+
+#include "base/arena.h"
+
+/* Letters, digits, hyphens (not at a label's end), labels 1..63, at most 255; a single label
+ * is fine, a trailing dot is not. With utf8, U-labels are allowed (well-formed UTF-8). */
+bool domain_valid(struct str s, bool utf8);
+/* The A-label form in lower case, through libidn2 (nontransitional); false: not a name. */
+bool domain_ascii(struct str s, struct arena *arena, struct str *ascii);
+/* What a HELO argument may be: a domain or an address literal. */
+bool domain_or_literal(struct str s);
+/* The next parent of a name ("b.c" of "a.b.c"); empty when there is none. */
+struct str domain_parent(struct str s);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: octets in, octets out, on one loop. uv_poll on our own descriptor, so that TLS
+ * (SSL_set_fd) can take the same path. Idle streams hold no buffers.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/buf.h"
+#include "net/socket.h"
+#include "sys/loop.h"
+
+struct stream;
+
+enum stream_end {
+	STREAM_EOF,   /* the peer closed its side */
+	STREAM_ERROR  /* reset, and the like; text in stream_error */
+};
+struct stream_owner {
+	/* There are octets that were not taken: stream_input, stream_take. Called again only when
+	 * more arrive, or after stream_resume. */
+	void (*input)(void *owner, struct stream *s);
+	/* All output has gone to the kernel. May be NULL. */
+	void (*drained)(void *owner, struct stream *s);
+	/* No more input will come (what is there can still be taken). At most once. */
+	void (*ended)(void *owner, struct stream *s, enum stream_end how);
+};
+
+/* Takes the descriptor. Reading starts in the loop's next turn. */
+struct stream *stream_open(struct loop *loop, int fd, const struct stream_owner *owner, void *ctx);
+struct loop *stream_loop(const struct stream *s);
+int stream_fd(const struct stream *s);
+/* What has arrived and was not taken; valid until the owner's callback returns or more is read. */
+struct str stream_input(const struct stream *s);
+void stream_take(struct stream *s, size_t n);
+/* No input callbacks until resume. Reading goes on to a bound (64 KiB), to see the peer leave;
+ * with_reading false: not even that (back-pressure). */
+void stream_pause(struct stream *s, bool with_reading);
+void stream_resume(struct stream *s);
+/* Copied. Goes out when the callback returns, or at stream_flush. */
+void stream_write(struct stream *s, struct str octets);
+/* Where to append output directly; same rules. */
+struct buf *stream_output(struct stream *s);
+void stream_flush(struct stream *s);
+size_t stream_unsent(const struct stream *s);
+uint64_t stream_received(const struct stream *s); /* octets, since the start */
+const char *stream_error(const struct stream *s);
+/* Sends what is unsent (for at most `linger_ms`), then closes and frees; the owner hears no
+ * more. Clears the pointer. */
+void stream_close(struct stream **s, int64_t linger_ms);
+
+#endif

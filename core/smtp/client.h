@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The client side of SMTP and LMTP: one connection to a server, kept open for one transaction
+ * after another. Knows nothing of queues: it is handed a transaction, and says what became of
+ * each recipient.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include "base/arena.h"
+#include "mail/reply.h"
+#include "net/dial.h"
+#include "sys/loop.h"
+
+#include <tmail/service/router.h>
+
+struct client; /* a connection, on one loop */
+
+struct client_timeouts { /* ms (RFC 5321 4.5.3.2) */
+	int64_t connect, greeting, command, mail, rcpt, data_start, data_block, data_end, quit;
+};
+struct client_settings {
+	struct str helo;         /* our name */
+	enum tmail_protocol protocol;
+	struct client_timeouts timeouts;
+	const struct log_context *log;
+};
+
+/* What the server offers, after EHLO. */
+enum { CLIENT_PIPELINING = 1, CLIENT_8BITMIME = 2, CLIENT_SIZE = 4, CLIENT_SMTPUTF8 = 8,
+	CLIENT_DSN = 16, CLIENT_CHUNKING = 32, CLIENT_STARTTLS = 64, CLIENT_ENHANCED = 128 };
+
+/* Where a thing went wrong decides what may be tried next. */
+enum client_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_EHLO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA,
+	STAGE_CONTENT, STAGE_DOT, STAGE_DONE };
+enum client_class {
+	CLASS_OK,
+	CLASS_TEMPORARY,  /* 4yz, or the connection failed */
+	CLASS_PERMANENT,  /* 5yz that is about this message or recipient */
+	CLASS_NEXT_HOST,  /* not about the message: try another host (greeting 4yz/5yz, EHLO, 421) */
+	CLASS_UNKNOWN     /* the final reply was lost: it may have been taken */
+};
+struct client_outcome {
+	enum client_class class;
+	enum client_stage stage;
+	unsigned code;
+	char enhanced[16];
+	struct str text; /* the remote's words, or ours ("connection lost after RCPT"); "code x.y.z words" is the caller's to build */
+};
+
+/* Dials and speaks up to EHLO. ready: once; client NULL when there is none, with the outcome.
+ * The client is the receiver's. */
+struct client_open;
+struct client_open *client_connect(struct loop *loop, const struct endpoint *peers, size_t count,
+	const struct ip *sources, size_t source_count, const struct client_settings *settings,
+	void (*ready)(void *ctx, struct client *c, const struct client_outcome *outcome), void *ctx);
+void client_connect_cancel(struct client_open **open);
+unsigned client_offers(const struct client *c);
+uint64_t client_size_limit(const struct client *c); /* 0: none said */
+const struct endpoint *client_peer(const struct client *c);
+const struct endpoint *client_local(const struct client *c);
+
+/* One transaction. The caller keeps all of it, unchanged, until `done`. */
+struct client_recipient {
+	struct str address, original; /* original: ORCPT or empty */
+	unsigned notify;
+	struct client_outcome outcome; /* set when done */
+};
+struct client_transaction {
+	struct str sender;
+	struct client_recipient *recipients;
+	size_t count;
+	uint64_t size;
+	unsigned body; /* TMAIL_BODY_* */
+	unsigned ret;  /* TMAIL_RET_* */
+	bool smtputf8;
+	struct str envid;
+	/* Content, in order: octets that are there, then more() until it says 0; more answers
+	 * PENDING with -1 and calls client_more when there is something. */
+	struct str pieces[3];
+	size_t piece_count;
+	int (*more)(void *ctx, struct str *octets);
+	/* Every recipient has its outcome. usable: the connection can take another transaction. */
+	void (*done)(void *ctx, struct client *c, bool usable);
+	void *ctx;
+};
+/* Pipelines MAIL, RCPTs and DATA where the server offers it. Not while one is under way. */
+void client_send(struct client *c, struct client_transaction *t);
+void client_more(struct client *c);
+/* The server closed or spoke while idle; the owner then closes. Set between transactions. */
+void client_watch(struct client *c, void (*lost)(void *ctx, struct client *c), void *ctx);
+/* QUIT (not waited for longer than its timeout), close, free. Clears the pointer. A transaction
+ * under way ends in CLASS_TEMPORARY or UNKNOWN first, through its `done`. */
+void client_close(struct client **c);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server side of SMTP: what listens, under which settings, and what it hands upwards.
+ */
+#ifndef SMTP_SERVER_H
+#define SMTP_SERVER_H
+
+#include "conf/conf.h"
+#include "host/subject.h"
+#include "net/listener.h"
+
+/* Settings of the group `smtp`. smtp_options is their table (smtp/settings.c). */
+struct smtp_settings {
+	struct tmail_str hostname; /* copied from the top level by the daemon */
+	int32_t hide_signature, vrfy, received_login, helo_required, helo_fqdn;
+	int32_t sender_dns;   /* off reject defer */
+	int32_t bare_newline; /* refuse normalize */
+	int64_t max_message_size, max_header_size, max_hops, max_recipients, max_bad_rcpt, max_errors;
+	int64_t max_junk;     /* NOOP, RSET, VRFY, ... without a message in between */
+	int64_t max_vrfy, max_messages, max_line, greet_delay;
+	int64_t max_sessions, max_sessions_address, max_rate_address; /* rate: a minute */
+	int64_t timeout_command, timeout_data, timeout_message, min_data_rate, timeout_session;
+	int64_t reverse_lookup; /* ms to wait for the reverse name at most; 0: no look-up */
+	int64_t node;
+};
+extern const struct tmail_list smtp_options;
+
+/* One entry of the list `listen`. */
+struct listen_settings {
+	struct tmail_str address, name;
+	int64_t port;
+	int32_t role;      /* mx submission smtps */
+	int32_t proxy;     /* PROXY is required */
+	struct tmail_list proxy_from; /* of struct tmail_str, CIDR */
+	int32_t enabled;
+};
+extern const struct tmail_list listen_options;
+
+/* What happens to a message once it is whole: given by the queue floor. All on the loop. */
+enum commit_result { COMMIT_DURABLE, COMMIT_FULL, COMMIT_TRY_LATER };
+struct smtp_upcalls {
+	/* Room for that many octets, before 354 (and with SIZE=0 at MAIL); true now, or done later.
+	 * What was reserved is given back by commit or by unreserve. */
+	enum commit_result (*reserve)(struct subject *subject, uint64_t octets);
+	void (*unreserve)(struct subject *subject, uint64_t octets);
+	/* Octets of message->data beyond MESSAGE_MEMORY go to the store: takes message->data behind
+	 * the header away and raises spool_size. Reading is paused until done. */
+	void (*spool)(struct subject *subject, bool last,
+		void (*done)(void *ctx, bool ok, struct str why), void *ctx);
+	/* Takes the message (also when the client leaves). done only if the session is still
+	 * there: the session clears its interest with commit_forget. */
+	void (*commit)(struct subject *subject, struct message *message,
+		void (*done)(void *ctx, enum commit_result result, struct str why), void *ctx);
+	void (*forget)(void *ctx);
+	/* A spool of a message that will not be committed. */
+	void (*drop)(struct message *message);
+};
+
+/* Upcalls are set once at start; settings live in a generation (smtp_settings_of). */
+void smtp_server_setup(const struct smtp_upcalls *upcalls,
+	const struct smtp_settings *(*settings_of)(const struct generation *));
+struct smtp_server; /* one listener's sessions */
+struct smtp_server *smtp_server_start(int fd, const struct listen_settings *settings,
+	struct loop *const *loops, unsigned count, struct why *why);
+/* Stops accepting. Sessions without a transaction get 421 now, others when it ends. Any thread. */
+void smtp_server_drain(struct smtp_server *s);
+void smtp_server_free(struct smtp_server **s);
+unsigned smtp_sessions(void); /* of all listeners */
+/* All that are left get 421 and are closed. */
+void smtp_sessions_end(void);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every unit test ends with: TEST_MAIN("base/str", each, test, of, the, file).
+ */
+#ifndef TESTS_LIB_TEST_H
+#define TESTS_LIB_TEST_H
+
+#include <check.h>
+#include <stdlib.h>
+
+static inline int test_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *cases = tcase_create(name);
+	SRunner *runner;
+	int failed;
+
+	/* No test is judged by the clock; this only ends one that hangs. */
+	tcase_set_timeout(cases, 300);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(cases, tests[i]);
+	suite_add_tcase(suite, cases);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#define TEST_MAIN(name, ...)                                                                       \
+	int main(void)                                                                             \
+	{                                                                                          \
+		const TTest *const tests[] = { __VA_ARGS__ };                                      \
+		return test_run(name, tests, sizeof tests / sizeof *tests);                        \
+	}
+
+#endif
