@@ -29,6 +29,7 @@ struct generation_setup {
 	const char *const *only;        /* ADMIN: instances to start, NULL at the end */
 	unsigned trusted_uid;           /* who may own modules beside root */
 	bool create;                    /* migrations are run rather than asked for */
+	const void *settings;           /* the daemon's own, in the arena of conf; see below */
 };
 /* NULL with problems. `old` (may be NULL) gives its unchanged instances. */
 struct generation *generation_new(const struct generation_setup *setup, struct generation *old,
@@ -40,6 +41,8 @@ struct generation *generation_current(void);
 void generation_install(struct generation *g); /* takes the reference; RELOADED is told */
 unsigned generation_number(const struct generation *g);
 struct conf *generation_conf(const struct generation *g);
+/* What the setup handed in as `settings`; lives as long as the generation. Any thread. */
+const void *generation_settings(const struct generation *g);
 
 /* Instances in the order of the configuration. */
 size_t instance_count(const struct generation *g);
