@@ -18,7 +18,9 @@ struct arena *arena_new(size_t first);
 /* Zeroed, aligned for anything; must() on no memory. */
 void *arena_alloc(struct arena *a, size_t size);
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, n) ((type *)arena_alloc((arena), sizeof(type) * (n)))
+/* must() on a product that does not fit. */
+void *arena_array(struct arena *a, size_t size, size_t n);
+#define ARENA_ARRAY(arena, type, n) ((type *)arena_array((arena), sizeof(type), (n)))
 /* A copy, NUL-terminated (not counted). */
 struct str arena_str(struct arena *a, struct str s);
 struct str arena_str_lower(struct arena *a, struct str s);

@@ -23,5 +23,7 @@ bool ascii_only(struct str s);
 
 /* CRC32C (Castagnoli) as in RFC 3720; `crc` is 0 at the start, or of what came before. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* The same without the processor's help. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif

@@ -61,10 +61,14 @@ static inline struct link *list_pop(struct link *head)
 	list_remove(l);
 	return l;
 }
-/* The body may remove the element it stands on. */
+/* The body may remove the element it stands on, `break` and `continue`. */
 #define LIST_EACH(type, var, head, member)                                                         \
-	for (struct link *var##_link = (head)->next, *var##_next = var##_link->next;               \
-		var##_link != (head); var##_link = var##_next, var##_next = var##_link->next)       \
-		for (type *var = container_of(var##_link, type, member); var; var = NULL)
+	for (struct link *var##_link = (head)->next, *var##_next = var##_link->next,               \
+			 *var##_done = (head);                                                     \
+		var##_done && var##_link != (head); /* done stays NULL after a break */            \
+		var##_done ? (void)(var##_link = var##_next, var##_next = var##_link->next)        \
+			   : (void)0)                                                              \
+		for (type *var = (var##_done = NULL, container_of(var##_link, type, member));      \
+			!var##_done; var##_done = (head))
 
 #endif

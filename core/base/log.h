@@ -5,7 +5,7 @@
  *
  *   log_event(LEVEL_INFO, &session->context, "mail_accepted", LOG_STR("from", s), LOG_NUM("size", n));
  *
- * Text:  2026-11-22T10:00:00.123456Z info mail_accepted session=... from="a@b" size=4096
+ * Text:  2026-11-22T10:00:00.123456Z info mail_accepted session=... from=a@b size=4096
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -39,7 +39,7 @@ struct log_context {
 	size_t count;
 };
 
-extern enum log_level log_threshold; /* set at start and reload; read by anyone */
+extern _Atomic(enum log_level) log_threshold; /* set at start and reload; read by anyone */
 
 void log_write(enum log_level level, const struct log_context *context, const char *event,
 	const struct log_field *fields, size_t count);

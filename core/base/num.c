@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Numbers in text, strictly: no blanks, no sign but where it is said, no overflow. The text is
+ * walked with its length, so a NUL inside it is just another octet that is no digit.
+ */
+#include "base/num.h"
+
+struct unit {
+	struct str name;
+	int64_t factor;
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Digits at the front of *s, taken off; false when there are none or too many. */
+static bool take_digits(struct str *s, uint64_t *v)
+{
+	uint64_t sum = 0;
+	size_t i = 0;
+
+	for (; i < s->len && is_digit(s->data[i]); i++)
+		if (__builtin_mul_overflow(sum, 10u, &sum) ||
+			__builtin_add_overflow(sum, (uint64_t)(s->data[i] - '0'), &sum))
+			return false;
+	if (i == 0)
+		return false;
+	*s = str_slice(*s, i, s->len);
+	*v = sum;
+	return true;
+}
+
+bool num_u64(struct str s, uint64_t *v)
+{
+	uint64_t sum;
+
+	if (!take_digits(&s, &sum) || s.len)
+		return false;
+	*v = sum;
+	return true;
+}
+
+bool num_i64(struct str s, int64_t *v)
+{
+	bool minus = s.len && s.data[0] == '-';
+	uint64_t sum;
+
+	if (!num_u64(minus ? str_slice(s, 1, s.len) : s, &sum) ||
+		sum > (uint64_t)INT64_MAX + (minus ? 1 : 0))
+		return false;
+	*v = minus ? (int64_t)(0 - sum) : (int64_t)sum;
+	return true;
+}
+
+static int hex_digit(char c)
+{
+	c = ascii_lower(c);
+	if (is_digit(c))
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool num_hex(struct str s, uint64_t *v)
+{
+	uint64_t sum = 0;
+
+	if (s.len == 0)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		int digit = hex_digit(s.data[i]);
+
+		if (digit < 0 || sum >> 60)
+			return false;
+		sum = sum << 4 | (uint64_t)digit;
+	}
+	*v = sum;
+	return true;
+}
+
+bool num_bool(struct str s, bool *v)
+{
+	static const struct {
+		struct str word;
+		bool means;
+	} words[] = {
+		{ STR_INIT("true"), true },
+		{ STR_INIT("yes"), true },
+		{ STR_INIT("on"), true },
+		{ STR_INIT("1"), true },
+		{ STR_INIT("false"), false },
+		{ STR_INIT("no"), false },
+		{ STR_INIT("off"), false },
+		{ STR_INIT("0"), false },
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (str_equal_case(s, words[i].word)) {
+			*v = words[i].means;
+			return true;
+		}
+	return false;
+}
+
+/* The unit whose name is all letters at the front of *s, taken off; NULL: none has it. */
+static const struct unit *take_unit(struct str *s, const struct unit *units, size_t count)
+{
+	size_t len = 0;
+
+	while (len < s->len && !is_digit(s->data[len]))
+		len++;
+	for (size_t i = 0; i < count; i++)
+		if (str_equal_case(str_slice(*s, 0, len), units[i].name)) {
+			*s = str_slice(*s, len, s->len);
+			return &units[i];
+		}
+	return NULL;
+}
+
+/* number * factor added to *sum, where all of it must fit. */
+static bool add_product(int64_t *sum, uint64_t number, int64_t factor)
+{
+	int64_t product;
+
+	return !__builtin_mul_overflow(number, factor, &product) &&
+		!__builtin_add_overflow(*sum, product, sum);
+}
+
+bool num_duration(struct str s, int64_t *ms)
+{
+	static const struct unit units[] = {
+		{ STR_INIT("w"), 7 * 86400000 },
+		{ STR_INIT("d"), 86400000 },
+		{ STR_INIT("h"), 3600000 },
+		{ STR_INIT("m"), 60000 },
+		{ STR_INIT("s"), 1000 },
+		{ STR_INIT("ms"), 1 },
+	};
+	const struct unit *before = NULL, *unit;
+	uint64_t number;
+	int64_t sum = 0;
+
+	if (num_u64(s, &number)) {
+		if (!add_product(&sum, number, 1000))
+			return false;
+		*ms = sum;
+		return true;
+	}
+	/* Units fall from left to right: 30m1h is a slip, not an hour and a half. */
+	do {
+		if (!take_digits(&s, &number))
+			return false;
+		unit = take_unit(&s, units, sizeof units / sizeof *units);
+		if (!unit || (before && unit <= before) || !add_product(&sum, number, unit->factor))
+			return false;
+		before = unit;
+	} while (s.len);
+	*ms = sum;
+	return true;
+}
+
+bool num_size(struct str s, int64_t *octets)
+{
+	static const struct unit units[] = {
+		{ STR_INIT(""), 1 },
+		{ STR_INIT("K"), INT64_C(1) << 10 },
+		{ STR_INIT("M"), INT64_C(1) << 20 },
+		{ STR_INIT("G"), INT64_C(1) << 30 },
+		{ STR_INIT("T"), INT64_C(1) << 40 },
+	};
+	const struct unit *unit;
+	uint64_t number;
+	int64_t sum = 0;
+
+	if (!take_digits(&s, &number))
+		return false;
+	unit = take_unit(&s, units, sizeof units / sizeof *units);
+	if (!unit || s.len || !add_product(&sum, number, unit->factor))
+		return false;
+	*octets = sum;
+	return true;
+}
