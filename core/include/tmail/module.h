@@ -415,6 +415,20 @@ enum { TMAIL_POSITIONAL = 256, TMAIL_REPEATED = 512 };
 struct tmail_value {
 	struct tmail_str name, value; /* BOOL: "1" */
 };
+/* What was given for a name; empty (data NULL) when it was not. */
+static inline struct tmail_str tmail_value(const struct tmail_list *values, const char *name)
+{
+	struct tmail_str none = { NULL, 0 };
+
+	TMAIL_EACH(struct tmail_value, v, *values) {
+		size_t n = 0;
+		while (n < v->name.len && name[n] == v->name.data[n] && name[n])
+			n++;
+		if (n == v->name.len && !name[n])
+			return v->value;
+	}
+	return none;
+}
 enum { TMAIL_ROLE_READ = 0, TMAIL_ROLE_OPERATE = 1, TMAIL_ROLE_ADMIN = 2 };
 struct tmail_verb {
 	const char *name; /* "rcpthost add" */
