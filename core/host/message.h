@@ -46,6 +46,7 @@ struct message {
 	size_t header_length; /* of data, with the empty line; 0: not known yet */
 	uint64_t spool_size;
 	size_t charged; /* octets counted in the process's budget */
+	uint64_t reserved; /* octets the store keeps free for it (smtp/server.h, reserve) */
 	struct tmail_str hold; /* reason; data NULL: not held */
 	bool relay;        /* from an authenticated or relay client */
 	bool discard;      /* say yes, keep nothing */

@@ -9,16 +9,20 @@
 #include "host/subject.h"
 #include "net/listener.h"
 
-/* Settings of the group `smtp`. smtp_options is their table (smtp/settings.c). */
+/* Settings of the group `smtp`. smtp_options is their table (smtp/settings.c). 0 is "no limit"
+ * where the table's range allows it. */
 struct smtp_settings {
-	struct tmail_str hostname; /* copied from the top level by the daemon */
+	struct tmail_str hostname; /* copied from the top level by the daemon, as `node` is */
 	int32_t hide_signature, vrfy, received_login, helo_required, helo_fqdn;
+	int32_t early_pipelining; /* allow refuse: commands behind a HELO that was not answered yet */
 	int32_t sender_dns;   /* off reject defer */
 	int32_t bare_newline; /* refuse normalize */
 	int64_t max_message_size, max_header_size, max_hops, max_recipients, max_bad_rcpt, max_errors;
 	int64_t max_junk;     /* NOOP, RSET, VRFY, ... without a message in between */
 	int64_t max_vrfy, max_messages, max_line, greet_delay;
 	int64_t max_sessions, max_sessions_address, max_rate_address; /* rate: a minute */
+	/* ms. A command has timeout_command to become whole; content has timeout_data, and what
+	 * its octets take at min_data_rate, but never more than timeout_message. */
 	int64_t timeout_command, timeout_data, timeout_message, min_data_rate, timeout_session;
 	int64_t reverse_lookup; /* ms to wait for the reverse name at most; 0: no look-up */
 	int64_t node;
@@ -39,8 +43,9 @@ extern const struct tmail_list listen_options;
 /* What happens to a message once it is whole: given by the queue floor. All on the loop. */
 enum commit_result { COMMIT_DURABLE, COMMIT_FULL, COMMIT_TRY_LATER };
 struct smtp_upcalls {
-	/* Room for that many octets, before 354 (and with SIZE=0 at MAIL); true now, or done later.
-	 * What was reserved is given back by commit or by unreserve. */
+	/* Room for that many octets more (0: is there any at all?); answers at once. Asked at MAIL
+	 * and before 354. What was reserved for a message is counted in message->reserved; commit
+	 * gives it back, or unreserve. */
 	enum commit_result (*reserve)(struct subject *subject, uint64_t octets);
 	void (*unreserve)(struct subject *subject, uint64_t octets);
 	/* Octets of message->data beyond MESSAGE_MEMORY go to the store: takes message->data behind
