@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A thread as tmail wants it: named, and deaf to signals, which are the main thread's.
+ */
+#ifndef SYS_THREAD_H
+#define SYS_THREAD_H
+
+#include "base/fail.h"
+
+#include <pthread.h>
+
+/* The name is cut at 15 octets. False and why when the kernel gives no thread. */
+bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg,
+	struct why *why);
+
+#endif
