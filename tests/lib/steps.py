@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The steps of tests/run, one after the other; each is a command whose output ends with (or
+holds, for Check) counts of what passed and failed. A step that fails does not stop the others,
+but for a build. Logs are kept below build-test/logs."""
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+JOBS = str(os.cpu_count() or 1)
+CHECK = re.compile(r"Checks: (\d+), Failures: (\d+), Errors: (\d+)")
+PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+THREADED = re.compile(r"^(tests/(sys|net|host|queue|smtp|admin|daemon|modules)/.*/?)?test_")
+
+
+class Run:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.troubles = []
+        self.logs = os.path.join(TOP, "build-test", "logs")
+        os.makedirs(self.logs, exist_ok=True)
+
+    def command(self, name, argv, cwd=TOP, env=None):
+        """Runs it with its output in a file; answers (status, output)."""
+        path = os.path.join(self.logs, name.replace("/", "-").replace(" ", "-") + ".log")
+        start = time.monotonic()
+        with open(path, "wb") as log:
+            status = subprocess.run(argv, cwd=cwd, env=dict(os.environ, **(env or {})), stdout=log,
+                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+        with open(path, encoding="utf-8", errors="replace") as log:
+            return status, log.read(), time.monotonic() - start
+
+    def count(self, name, passed, failed, status, output, seconds):
+        if status and not failed:
+            failed = 1  # it died before it could count
+        self.passed += passed
+        self.failed += failed
+        print(f"{'ok  ' if not failed else 'FAIL'} {name}: {passed} passed, {failed} failed"
+              f" ({seconds:.0f} s)", flush=True)
+        for line in output.splitlines():
+            if re.match(r"(skip|SKIP)", line):
+                print("     " + line, flush=True)
+        if failed:
+            self.troubles.append(name)
+            for line in output.splitlines()[-40:]:
+                print("     " + line, flush=True)
+
+    def build(self, folder, options):
+        """Configures and builds everything, tests included. False: the steps after it cannot run."""
+        if not os.path.exists(os.path.join(TOP, "configure")) or os.path.getmtime(
+                os.path.join(TOP, "configure.ac")) > os.path.getmtime(os.path.join(TOP, "configure")):
+            if self.command("autoreconf", ["autoreconf", "-fi"])[0]:
+                self.count("autoreconf", 0, 1, 1, "see build-test/logs/autoreconf.log", 0)
+                return False
+        build = os.path.join(TOP, folder)
+        os.makedirs(build, exist_ok=True)
+        name = "build " + folder
+        status, output, seconds = 0, "", 0
+        if not os.path.exists(os.path.join(build, "Makefile")):
+            status, output, seconds = self.command(name + " configure", ["../configure"] + options, build)
+        if not status:
+            status, output, seconds = self.command(
+                name, ["make", "-j" + JOBS, "V=0", "all", "check", "TESTS="], build)
+        self.count(name, 0 if status else 1, 0, status, output, seconds)
+        return not status
+
+    def unit(self, name, folder, env=None, only=None):
+        """make check, its counts from the logs of Check."""
+        build = os.path.join(TOP, folder)
+        for old in glob.glob(build + "/tests/**/*.log", recursive=True):
+            os.remove(old)
+        argv = ["make", "-j" + JOBS, "-k", "check"]
+        if only:
+            tests = [t for t in self.programs(build) if only.match(t)]
+            argv.append("TESTS=" + " ".join(tests))
+        status, output, seconds = self.command(name, argv, build, env)
+        passed = failed = 0
+        for path in sorted(glob.glob(build + "/tests/**/*.log", recursive=True)):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                text = f.read()
+            found = CHECK.findall(text)
+            for checks, failures, errors in found:
+                bad = int(failures) + int(errors)
+                passed, failed = passed + int(checks) - bad, failed + bad
+            plain = PLAIN.findall(text)
+            for good, bad, _ in plain:
+                passed, failed = passed + int(good), failed + int(bad)
+            trs = path[:-4] + ".trs"
+            died = os.path.exists(trs) and ":test-result: FAIL" in open(trs).read()
+            if died and not any(int(f) + int(e) for _, f, e in found):
+                failed += 1
+            if died:
+                output += f"\n--- {os.path.relpath(path, build)}\n" + text[-3000:]
+        self.count(name, passed, failed, status, output, seconds)
+
+    def programs(self, build):
+        with open(os.path.join(build, "Makefile")) as f:
+            text = f.read().replace("\\\n", " ")
+        found = re.search(r"^check_PROGRAMS =(.*)$", text, re.M)
+        return [w.replace("$(EXEEXT)", "") for w in found.group(1).split()] if found else []
+
+    def script(self, name, argv, env=None):
+        """A program whose last lines say "N passed, N failed"."""
+        status, output, seconds = self.command(name, argv, env=env)
+        found = PLAIN.findall(output)
+        passed, failed = (int(found[-1][0]), int(found[-1][1])) if found else (0, 1)
+        self.count(name, passed, failed, status, output, seconds)
+
+
+ASAN = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+
+
+def scripts(run, build, env=None, mark=""):
+    """Those that run the program itself, in the order from small to large."""
+    for name in ("dialog", "modules", "commands"):
+        run.script(name + mark, ["python3", f"tests/{name}/run.py", build], env)
+
+
+def steps(run, sanitizers):
+    yield "house", lambda: (
+        run.script("house self-test", ["python3", "tests/house/run.py", "--self-test"]),
+        run.script("house", ["python3", "tests/house/run.py"]))
+    yield "build", lambda: run.build("build-test", ["--enable-werror", "CFLAGS=-O2 -g"])
+    yield "unit", lambda: run.unit("unit", "build-test")
+    yield "programs", lambda: scripts(run, "build-test")
+    for name in ("abi", "sdk", "peers", "crash"):
+        yield name, lambda name=name: run.script(name, ["python3", f"tests/{name}/run.py", "build-test"])
+    if not sanitizers:
+        return
+    yield "asan build", lambda: run.build(
+        "build-asan", ["--enable-werror", "--enable-sanitizer=address,undefined", "CFLAGS=-O1 -g"])
+    yield "asan unit", lambda: run.unit("unit under ASan and UBSan", "build-asan", ASAN)
+    yield "asan programs", lambda: scripts(run, "build-asan", ASAN, " under ASan and UBSan")
+    yield "tsan build", lambda: run.build(
+        "build-tsan", ["--enable-werror", "--enable-sanitizer=thread", "CFLAGS=-O1 -g"])
+    yield "tsan unit", lambda: run.unit("unit under TSan", "build-tsan", TSAN, THREADED)
+    yield "distcheck", lambda: run.script("distcheck", ["sh", "tests/lib/distcheck", "build-test"])
+
+
+def main():
+    run = Run()
+    argv = sys.argv[1:]
+    only = argv[argv.index("--only") + 1] if "--only" in argv else ""
+    for name, step in steps(run, "--sanitizers" in argv):
+        if "--list" in argv:
+            print(name)
+        elif name.startswith(only):
+            if step() is False and "build" in name:
+                break
+    if "--list" in argv:
+        return 0
+    if run.troubles:
+        print("failed: " + ", ".join(run.troubles))
+    print(f"{run.passed} passed, {run.failed} failed")
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
