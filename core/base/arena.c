@@ -161,13 +161,18 @@ size_t arena_size(const struct arena *a)
 	return a->given;
 }
 
-void arena_reset(struct arena *a)
+/* A clean-up may register another: it runs too. */
+static void arena_run_cleanups(struct arena *a)
 {
-	/* A clean-up may register another: it runs too. */
 	for (struct cleanup *c; (c = a->cleanups);) {
 		a->cleanups = c->older;
 		c->run(c->ctx);
 	}
+}
+
+void arena_reset(struct arena *a)
+{
+	arena_run_cleanups(a);
 	while (a->newest != &a->first) {
 		struct block *b = a->newest;
 
@@ -186,4 +191,16 @@ void arena_free(struct arena **a)
 	arena_reset(*a);
 	free(*a);
 	*a = NULL;
+}
+
+void arena_free_secret(struct arena **a)
+{
+	if (!*a)
+		return;
+	arena_run_cleanups(*a);
+	for (struct block *b = (*a)->newest; b; b = b->older) {
+		ASAN_UNPOISON_MEMORY_REGION(b->data, b->used);
+		explicit_bzero(b->data, b->used);
+	}
+	arena_free(a);
 }

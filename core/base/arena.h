@@ -34,5 +34,7 @@ size_t arena_size(const struct arena *a);
 void arena_reset(struct arena *a);
 /* Frees it and clears the pointer; a NULL inside is fine. */
 void arena_free(struct arena **a);
+/* Wipes what was given out before it frees. */
+void arena_free_secret(struct arena **a);
 
 #endif
