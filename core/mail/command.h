@@ -14,11 +14,15 @@ enum {
 };
 
 struct command {
-	struct str verb;     /* as sent; letters only */
+	struct str verb;     /* the first word as sent; empty when the line starts with a blank */
 	struct str argument; /* trimmed; empty: none */
 	bool has_blank;      /* something, if only a blank, followed the verb */
 };
-enum command_result { COMMAND_OK, COMMAND_EMPTY, COMMAND_BINARY /* NUL, CR, LF or 8 bit in the verb, control octets */ };
+enum command_result {
+	COMMAND_OK,
+	COMMAND_EMPTY, /* nothing but blanks */
+	COMMAND_BINARY /* NUL, CR, LF or another control octet somewhere, or 8 bit in the verb */
+};
 
 /* `line` is without its CRLF. */
 enum command_result command_parse(struct str line, struct command *command);
@@ -31,6 +35,9 @@ struct parameter {
 struct parameters {
 	struct parameter item[COMMAND_PARAMETERS];
 	size_t count;
+	/* RCPT: SMTPUTF8 was said with MAIL. The caller's to set after parameters_parse, which
+	 * clears it: without it a value that is not ASCII is bad. (MAIL knows from its own.) */
+	bool utf8;
 };
 /* What follows the path. False: not esmtp-param syntax (RFC 5321 4.1.2), one given twice, or
  * more than there is room for; *bad says which piece. */

@@ -29,9 +29,11 @@ struct dsn {
 	bool whole;         /* message is all of it: message/rfc822, else text/rfc822-headers */
 	bool utf8;          /* addresses need message/global-delivery-status */
 };
-/* Header and body of the report, CRLF lines. */
+/* Header and body of the report, CRLF lines of at most 998 octets; longer ones of the returned
+ * message are broken by CRLF and a blank. Text or message that is not ASCII makes it 8 bit. */
 void dsn_write(struct buf *out, const struct dsn *dsn);
-/* ${name} in a template (text/bounce.txt) from pairs name, value, ..., NULL; unknown ones stay. */
+/* ${name} in a template (text/bounce.txt): pairs holds name, value, name, value; count is how many
+ * names. Unknown ones stay; what was put in is not expanded again. */
 void template_expand(struct buf *out, struct str text, const struct str *pairs, size_t count);
 
 #endif

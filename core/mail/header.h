@@ -23,8 +23,11 @@ size_t header_end(struct str message);
 bool header_complete(struct str message, size_t *end);
 bool header_find(struct str header, struct str name, unsigned n, struct header_field *field);
 unsigned header_count(struct str header, struct str name);
-/* "Name: value\r\n"; LF in value becomes CRLF and a blank if none follows; control octets are
- * replaced; lines over 998 octets are folded at blanks where there are some. */
+/* May it name a field: printable ASCII but the colon, and something? */
+bool header_name_valid(struct str name);
+/* "Name: value\r\n"; a value that starts with a blank keeps its own. LF in value becomes CRLF and
+ * a blank if none follows; empty lines are dropped; control octets become '?'; lines over 998
+ * octets are folded at blanks where there are some. */
 void header_write(struct buf *out, struct str name, struct str value);
 
 /* "Sun, 22 Nov 2026 10:00:00 +0000" (RFC 5322 3.3), always in UTC; room for 40 octets. */
