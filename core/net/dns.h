@@ -19,9 +19,13 @@ struct dns_settings {
 	const char *trust_anchor; /* file; NULL: no validation */
 	const char *hosts;        /* a hosts file, or NULL */
 	int64_t timeout;          /* ms until DNS_TRY_LATER */
+	const char *resolv_conf;  /* NULL: /etc/resolv.conf */
 };
+/* Without any server (no resolv.conf) this succeeds and questions are answered TRY_LATER; the
+ * file is looked for again every few seconds. */
 bool dns_start(const struct dns_settings *settings, struct why *why);
-void dns_stop(void); /* what is under way is answered TRY_LATER */
+/* What is under way is answered TRY_LATER, so before the asking loops are freed. */
+void dns_stop(void);
 
 struct dns_answer {
 	enum dns_status status;
@@ -30,7 +34,8 @@ struct dns_answer {
 	uint32_t ttl; /* seconds */
 	const struct str *records; /* RDATA, names inside uncompressed */
 	size_t count;
-	struct str why; /* TRY_LATER */
+	struct str why;       /* TRY_LATER */
+	struct str canonical; /* OK: the name behind all CNAMEs, without last dot; else empty */
 };
 struct dns_query;
 /* done: once, on this loop, never before dns_ask returns; the answer is valid during it. */
@@ -38,11 +43,13 @@ struct dns_query *dns_ask(struct loop *loop, struct str name, enum dns_type type
 	void (*done)(void *ctx, const struct dns_answer *answer), void *ctx);
 void dns_cancel(struct dns_query **query); /* done will not be called; clears the pointer */
 
-/* A name inside RDATA, at *at, as text without its last dot, lower case. */
+/* A name inside RDATA, at `at`, as text without its last dot, lower case; the root is empty.
+ * False for what is no name, or one with octets that no host name has. */
 bool dns_name(struct str rdata, size_t at, char text[256]);
 bool dns_mx(struct str rdata, uint16_t *preference, char host[256]);
 
-/* A and AAAA together: done with all addresses of both families (OK if either has some;
+/* A and AAAA together; an address as text, what the hosts file has, and localhost are answered
+ * without a question: done with all addresses of both families (OK if either has some;
  * NOT_FOUND only if both say so), IPv6 and IPv4 alternating (RFC 8305 4). */
 struct dns_addresses {
 	enum dns_status status;
