@@ -6,6 +6,7 @@
 #include "net/dns.h"
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "net/resolver.h"
 
 #include <stdlib.h>
