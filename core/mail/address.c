@@ -136,7 +136,8 @@ static void address_fill(
 	if (domain.len > 0) {
 		text[local.len] = '@';
 		memcpy(text + local.len + 1, domain.data, domain.len);
-		ascii_lower_all(text + local.len + 1, domain.len);
+		if (domain.data[0] != '[')
+			ascii_lower_all(text + local.len + 1, domain.len);
 		address->domain = str_make(text + local.len + 1, domain.len);
 	}
 	address->utf8 = !ascii_only(address->text);

@@ -31,7 +31,7 @@ enum {
 struct address {
 	struct str text;   /* canonical "local@domain"; empty for <>; "postmaster" alone */
 	struct str local;  /* as text holds it: quoted only when it must be */
-	struct str domain; /* lower case, as sent otherwise (U-labels stay); "[1.2.3.4]" for literals */
+	struct str domain; /* lower case, as sent otherwise (U-labels stay); or "[1.2.3.4]", "[IPv6:::1]" */
 	struct ip literal; /* family 0 when the domain is a name */
 	bool utf8;         /* text is not ASCII */
 };

@@ -18,8 +18,17 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* Neither ASCII alone, nor with control characters (U+0080 to U+009F). */
+static bool unicode_valid(struct str label)
+{
+	for (size_t i = 0; i + 1 < label.len; i++)
+		if (label.data[i] == '\xc2' && (unsigned char)label.data[i + 1] < 0xa0)
+			return false;
+	return !ascii_only(label);
+}
+
 /* "xn--" promises that the rest is Punycode for something that is not ASCII (RFC 5890 2.3.2.1).
- * What it decodes to is not judged: names registered under older rules get mail as well. */
+ * More is not asked of it: names registered under older rules get mail as well. */
 static bool alabel_valid(struct str label)
 {
 	char text[LABEL_MAX + 1] = { 0 };
@@ -29,7 +38,7 @@ static bool alabel_valid(struct str label)
 	memcpy(text, label.data, label.len);
 	if (idn2_to_unicode_8z8z(text, &decoded, 0) != IDN2_OK)
 		return false;
-	valid = !ascii_only(str_c(decoded));
+	valid = unicode_valid(str_c(decoded));
 	idn2_free(decoded);
 	return valid;
 }
