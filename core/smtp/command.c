@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One line after another: cut at CRLF and nowhere else, found in the table of verbs, allowed or
+ * not in the state of the session. A line that is too long is swallowed up to its own end and
+ * answered once; nothing of it is ever taken for a command.
+ */
+#include "base/log.h"
+#include "host/metrics.h"
+#include "smtp/verbs.h"
+
+/* Offset of the first CRLF, or -1. */
+static ptrdiff_t line_end(struct str in)
+{
+	const char *at = in.data, *end = in.data + in.len;
+
+	while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
+		if (at > in.data && at[-1] == '\r')
+			return at - in.data - 1;
+		at++;
+	}
+	return -1;
+}
+
+static bool swallow_line(struct session *s, struct str in)
+{
+	ptrdiff_t end = line_end(in);
+
+	if (end < 0) {
+		/* A CR at the end may be half of what is looked for. */
+		bool half = in.len > 0 && in.data[in.len - 1] == '\r';
+
+		stream_take(s->stream, in.len - half);
+		return false;
+	}
+	stream_take(s->stream, (size_t)end + 2);
+	s->in_line = false;
+	metric_add(METRIC_limit_line, 1);
+	session_say(s, SAY_LINE_TOO_LONG);
+	return true;
+}
+
+/* Everything up to here came before our answer to HELO could have been read: the client does
+ * not listen to what it is told (RFC 2920 3.1, RFC 5321 4.1.4). */
+static bool pipelined_too_early(const struct session *s, const struct verb *verb, bool more)
+{
+	return more && (verb->flags & VERB_ALONE) && s->settings->early_pipelining == 1;
+}
+
+static void command_run(struct session *s, const struct command *command, size_t line)
+{
+	const struct verb *verb = verb_find(command->verb);
+	bool more = stream_input(s->stream).len > line;
+	bool checked = false;
+
+	s->verb = verb;
+	if (verb->flags & VERB_JUNK)
+		s->junk++;
+	if (!(verb->states & 1u << s->state))
+		verb_refuse(s, s->state == STATE_CHUNKS ? SAY_CHUNKS_UNDER_WAY : verb->misplaced);
+	else
+		checked = verb->check(s, command);
+	stream_take(s->stream, line); /* what is needed of it was kept by the check */
+	if (!checked)
+		return;
+	if (!verb->prepare || verb->prepare(s))
+		verb_proceed(s);
+	if (pipelined_too_early(s, verb, more) && s->waiting == WAITING_NOBODY)
+		session_close(s, SAY_PIPELINED, "pipelining");
+}
+
+bool command_step(struct session *s)
+{
+	struct str in = stream_input(s->stream), line;
+	size_t max = (size_t)s->settings->max_line;
+	struct command command;
+	ptrdiff_t end;
+
+	if (in.len == 0)
+		return false;
+	if (s->in_line)
+		return swallow_line(s, in);
+	end = line_end(str_slice(in, 0, max));
+	if (end < 0) {
+		if (in.len < max)
+			return false;
+		s->in_line = true;
+		return swallow_line(s, in);
+	}
+	line = str_slice(in, 0, (size_t)end);
+	metric_add(METRIC_commands, 1);
+	switch (command_parse(line, &command)) {
+	case COMMAND_EMPTY:
+	case COMMAND_BINARY:
+		stream_take(s->stream, line.len + 2);
+		session_say(s, SAY_NOT_A_COMMAND);
+		break;
+	case COMMAND_OK:
+		command_run(s, &command, line.len + 2);
+		break;
+	}
+	return true;
+}
