@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/thread.h"
+
+#include "tests/lib/test.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct seen {
+	atomic_bool named; /* by the starter, who does it after the start */
+	char name[16];
+	sigset_t blocked;
+};
+
+static void *look(void *arg)
+{
+	struct seen *seen = arg;
+
+	while (!atomic_load(&seen->named))
+		sched_yield();
+	pthread_getname_np(pthread_self(), seen->name, sizeof seen->name);
+	pthread_sigmask(SIG_BLOCK, NULL, &seen->blocked);
+	return seen;
+}
+
+START_TEST(a_thread_has_its_name_cut_and_hears_no_signals)
+{
+	struct seen seen = { 0 };
+	struct why why;
+	pthread_t thread;
+	sigset_t ours;
+	void *answer;
+
+	ck_assert(thread_start(&thread, "a-name-that-is-long", look, &seen, &why));
+	atomic_store(&seen.named, true);
+	pthread_join(thread, &answer);
+	ck_assert_ptr_eq(answer, &seen);
+	ck_assert_str_eq(seen.name, "a-name-that-is-");
+	ck_assert_int_eq(sigismember(&seen.blocked, SIGTERM), 1);
+	ck_assert_int_eq(sigismember(&seen.blocked, SIGCHLD), 1);
+	pthread_sigmask(SIG_BLOCK, NULL, &ours);
+	ck_assert_int_eq(sigismember(&ours, SIGTERM), 0);
+}
+END_TEST
+
+TEST_MAIN("sys/thread", a_thread_has_its_name_cut_and_hears_no_signals)
