@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A library to preload: every change to files below $RECORD_FOLDER is written to the file
+ * $RECORD_LOG in the order in which it was done, with its octets; flushes too. From it power.py
+ * builds what a disk could hold after a power cut at any moment. A record is written after its
+ * call has come back, so whoever acts on a flush finds that flush in the log.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { DESCRIPTORS = 65536 };
+
+/* Fixed size; `length` octets follow: a path, "old\0new", or what was written. */
+struct record {
+	uint32_t magic, kind;
+	uint64_t file; /* inode */
+	uint64_t offset, length;
+};
+enum {
+	MAGIC = 0x7ec07d,
+	CREATE = 1,
+	WRITE = 2,
+	FLUSH = 3,
+	RENAME = 4,
+	UNLINK = 5,
+	TRUNCATE = 6,
+	FLUSH_FOLDER = 7
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int log_fd = -1;
+static const char *folder;
+static uint64_t inodes[DESCRIPTORS]; /* 0: not one of ours */
+static unsigned char folders[DESCRIPTORS];
+
+#define REAL(name) ((__typeof__(&name))real(#name))
+static void *real(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+static int is_ours(const char *path)
+{
+	if (!folder) {
+		folder = getenv("RECORD_FOLDER");
+		if (!folder)
+			folder = "";
+	}
+	return *folder && path && strncmp(path, folder, strlen(folder)) == 0;
+}
+
+static void put(uint32_t kind, uint64_t file, uint64_t offset, const void *data, uint64_t length)
+{
+	struct record r = { MAGIC, kind, file, offset, length };
+	struct iovec parts[2] = { { &r, sizeof r }, { (void *)(uintptr_t)data, length } };
+	int saved = errno;
+
+	pthread_mutex_lock(&lock);
+	if (log_fd < 0 && getenv("RECORD_LOG"))
+		log_fd = REAL(open)(
+			getenv("RECORD_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log_fd < 0 || REAL(writev)(log_fd, parts, 2) != (ssize_t)(sizeof r + length))
+		abort();
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+static uint64_t inode_of(int fd)
+{
+	return fd >= 0 && fd < DESCRIPTORS ? inodes[fd] : 0;
+}
+
+static int opened(int fd, const char *path, int flags, int existed)
+{
+	struct stat s;
+
+	if (fd < 0 || fd >= DESCRIPTORS || !is_ours(path) || fstat(fd, &s) < 0)
+		return fd;
+	folders[fd] = S_ISDIR(s.st_mode);
+	inodes[fd] = s.st_ino;
+	if (folders[fd])
+		return fd;
+	if (!existed)
+		put(CREATE, s.st_ino, 0, path, strlen(path));
+	else if (flags & O_TRUNC)
+		put(TRUNCATE, s.st_ino, 0, NULL, 0);
+	return fd;
+}
+
+static int open_at(const char *name, int folder_fd, const char *path, int flags, unsigned mode)
+{
+	char whole[PATH_MAX];
+	int existed, fd;
+
+	if (path[0] == '/' || folder_fd == AT_FDCWD) {
+		snprintf(whole, sizeof whole, "%s", path);
+	} else {
+		char link[64];
+		ssize_t n;
+
+		snprintf(link, sizeof link, "/proc/self/fd/%d", folder_fd);
+		n = readlink(link, whole, sizeof whole - 1);
+		if (n < 0)
+			n = 0;
+		snprintf(whole + n, sizeof whole - (size_t)n, "/%s", path);
+	}
+	existed = !(flags & O_CREAT) || access(whole, F_OK) == 0;
+	(void)name;
+	fd = REAL(openat)(folder_fd, path, flags, mode);
+	return opened(fd, whole, flags, existed);
+}
+
+static unsigned mode_of(int flags, va_list args)
+{
+	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, unsigned) : 0;
+}
+
+#define OPEN(function)                                                                             \
+	int function(const char *path, int flags, ...)                                             \
+	{                                                                                          \
+		va_list args;                                                                      \
+		unsigned mode;                                                                     \
+		va_start(args, flags);                                                             \
+		mode = mode_of(flags, args);                                                       \
+		va_end(args);                                                                      \
+		return open_at(#function, AT_FDCWD, path, flags, mode);                            \
+	}
+#define OPENAT(function)                                                                           \
+	int function(int at, const char *path, int flags, ...)                                     \
+	{                                                                                          \
+		va_list args;                                                                      \
+		unsigned mode;                                                                     \
+		va_start(args, flags);                                                             \
+		mode = mode_of(flags, args);                                                       \
+		va_end(args);                                                                      \
+		return open_at(#function, at, path, flags, mode);                                  \
+	}
+OPEN(open)
+OPEN(open64)
+OPENAT(openat)
+OPENAT(openat64)
+
+int close(int fd)
+{
+	if (fd >= 0 && fd < DESCRIPTORS)
+		inodes[fd] = 0;
+	return REAL(close)(fd);
+}
+
+static ssize_t wrote(int fd, const void *data, ssize_t n, off_t offset)
+{
+	if (n > 0 && inode_of(fd))
+		put(WRITE, inode_of(fd), (uint64_t)offset, data, (uint64_t)n);
+	return n;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
+{
+	return wrote(fd, data, REAL(pwrite)(fd, data, length, offset), offset);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t length, off_t offset)
+{
+	return wrote(fd, data, REAL(pwrite)(fd, data, length, offset), offset);
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+	off_t offset = inode_of(fd) ? lseek(fd, 0, SEEK_CUR) : 0;
+
+	return wrote(fd, data, REAL(write)(fd, data, length), offset);
+}
+
+static ssize_t pieces(int fd, const struct iovec *parts, int count, ssize_t n, off_t offset)
+{
+	for (ssize_t left = n; count > 0 && left > 0; parts++, count--) {
+		ssize_t piece = left < (ssize_t)parts->iov_len ? left : (ssize_t)parts->iov_len;
+
+		wrote(fd, parts->iov_base, piece, offset);
+		offset += piece;
+		left -= piece;
+	}
+	return n;
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+	return pieces(fd, parts, count, REAL(pwritev)(fd, parts, count, offset), offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)
+{
+	return pwritev(fd, parts, count, offset);
+}
+
+static int flushed(int fd, int result)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	if (result != 0 || !inode_of(fd))
+		return result;
+	if (!folders[fd]) {
+		put(FLUSH, inode_of(fd), 0, NULL, 0);
+		return result;
+	}
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof path);
+	put(FLUSH_FOLDER, inode_of(fd), 0, path, n > 0 ? (uint64_t)n : 0);
+	return result;
+}
+
+int fsync(int fd)
+{
+	return flushed(fd, REAL(fsync)(fd));
+}
+
+int fdatasync(int fd)
+{
+	return flushed(fd, REAL(fdatasync)(fd));
+}
+
+static int truncated(int fd, off_t length, int result)
+{
+	if (result == 0 && inode_of(fd))
+		put(TRUNCATE, inode_of(fd), (uint64_t)length, NULL, 0);
+	return result;
+}
+
+int ftruncate(int fd, off_t length)
+{
+	return truncated(fd, length, REAL(ftruncate)(fd, length));
+}
+
+int ftruncate64(int fd, off_t length)
+{
+	return truncated(fd, length, REAL(ftruncate)(fd, length));
+}
+
+static int allocated(int fd, int mode, off_t offset, off_t length, int result)
+{
+	struct stat s;
+
+	if (result == 0 && mode == 0 && inode_of(fd) && fstat(fd, &s) == 0 &&
+		s.st_size == offset + length)
+		put(TRUNCATE, inode_of(fd), (uint64_t)s.st_size, NULL, 0);
+	return result;
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return allocated(fd, mode, offset, length, REAL(fallocate)(fd, mode, offset, length));
+}
+
+int posix_fallocate(int fd, off_t offset, off_t length)
+{
+	return allocated(fd, 0, offset, length, REAL(posix_fallocate)(fd, offset, length));
+}
+
+int rename(const char *from, const char *to)
+{
+	char both[2 * PATH_MAX];
+	int result = REAL(rename)(from, to);
+
+	if (result == 0 && is_ours(to)) {
+		int n = snprintf(both, sizeof both, "%s%c%s", from, 0, to);
+		put(RENAME, 0, 0, both, (uint64_t)n);
+	}
+	return result;
+}
+
+int unlink(const char *path)
+{
+	int result = REAL(unlink)(path);
+
+	if (result == 0 && is_ours(path))
+		put(UNLINK, 0, 0, path, strlen(path));
+	return result;
+}
