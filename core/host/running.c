@@ -22,8 +22,7 @@ static struct running_slot *slot_take(struct running_page *page)
 	for (unsigned i = 0; i < RUNNING_SLOTS; i++) {
 		int nobody = 0;
 
-		if (atomic_compare_exchange_strong(
-			    &page->slots[i].thread, &nobody, (int)gettid()))
+		if (atomic_compare_exchange_strong(&page->slots[i].thread, &nobody, (int)gettid()))
 			return &page->slots[i];
 	}
 	return NULL;

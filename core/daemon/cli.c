@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line: tmail [-c FILE] [--json] [COMMAND [WORDS...]]. A few commands are of the
+ * program itself (the table below); every other first word is a verb, asked of the running
+ * server, or run here when none is there.
+ */
+#include "daemon/daemon.h"
+
+#include "daemon/settings.h"
+#include "sys/clock.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct command_line {
+	const char *file; /* absolute */
+	bool json, help, version;
+	struct str *words;
+	size_t count;
+};
+
+/* ---- reading it --------------------------------------------------------------------------- */
+
+static bool word_is(struct str word, const char *name)
+{
+	return str_equal(word, str_c(name));
+}
+
+/* Flags of the program itself: before the command, and --json anywhere. */
+static bool flag_take(
+	struct command_line *line, int argc, char **argv, int *at, bool before, struct why *why)
+{
+	struct str word = str_c(argv[*at]);
+
+	if (word_is(word, "--json")) {
+		line->json = true;
+		return true;
+	}
+	if (!before)
+		return false;
+	if (word_is(word, "-h") || word_is(word, "--help")) {
+		line->help = true;
+	} else if (word_is(word, "-v") || word_is(word, "--version")) {
+		line->version = true;
+	} else if (word_is(word, "-c")) {
+		line->file = ++*at < argc ? argv[*at] : NULL;
+		if (!line->file)
+			return why_set(why, "-c wants the name of a configuration file behind it");
+	} else {
+		return why_set(why, "unknown flag '%s'; see tmail help", argv[*at]);
+	}
+	return true;
+}
+
+static bool line_read(struct command_line *line, int argc, char **argv, struct why *why)
+{
+	bool flags = true;
+
+	line->words = must_alloc((size_t)(argc + 1) * sizeof *line->words);
+	for (int i = 1; i < argc; i++) {
+		struct str word = str_c(argv[i]);
+		bool before = line->count == 0;
+
+		why->text[0] = '\0';
+		if (word_is(word, "--"))
+			flags = false;
+		else if (flags && word.len > 1 && *word.data == '-' &&
+			!word_is(word, SERVER_WORD)) {
+			if (flag_take(line, argc, argv, &i, before, why))
+				continue;
+			if (*why->text)
+				return false;
+		}
+		line->words[line->count++] = word;
+	}
+	return true;
+}
+
+/* -c, TMAIL_CONF, or the installed one; absolute, since servers may be elsewhere. */
+static const char *file_settle(const char *given)
+{
+	static char path[PATH_MAX];
+	const char *file = given ? given : getenv("TMAIL_CONF");
+
+	if (!file || !*file)
+		file = TMAIL_SYSCONFDIR "/tmail/tmail.conf";
+	return realpath(file, path) ? path : file;
+}
+
+/* ---- commands of the program -------------------------------------------------------------- */
+
+static struct output *output_of(const struct command_line *line)
+{
+	return line->json ? output_json(STDOUT_FILENO, STDERR_FILENO)
+			  : output_table(STDOUT_FILENO, STDERR_FILENO);
+}
+
+static int say_end(struct buf *text)
+{
+	int status = EXIT_GOOD;
+
+	if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0)
+		status = EXIT_TROUBLE;
+	buf_free(text);
+	return status;
+}
+
+static int serve_command(const struct command_line *line)
+{
+	return parent_main(line->file);
+}
+
+static int server_command(const struct command_line *line)
+{
+	return server_main(line->file);
+}
+
+static int version_command(const struct command_line *line)
+{
+	(void)line;
+	puts("tmail version " TMAIL_VERSION);
+	return EXIT_GOOD;
+}
+
+static int check_command(const struct command_line *line)
+{
+	struct output *o = output_of(line);
+	enum verb_result result = check_run(line->file, o);
+
+	output_end(&o, result);
+	return (int)result;
+}
+
+/* Modules are found by the configuration when there is one. */
+static const char *const *folders_of(const struct command_line *line)
+{
+	struct problems problems = { 0 };
+	struct conf *conf;
+	const struct settings *settings;
+	const char *const *folders;
+
+	if (access(line->file, R_OK) != 0)
+		return module_folders(STR(""));
+	conf = conf_load(line->file, &problems);
+	settings = settings_read(conf, line->file, &problems);
+	folders = module_folders(
+		str_make(settings->top.module_path.data, settings->top.module_path.len));
+	conf_free(&conf);
+	problems_free(&problems);
+	return folders;
+}
+
+static int sample_command(const struct command_line *line)
+{
+	struct buf text = { 0 };
+
+	sample_print(&text, folders_of(line), geteuid());
+	return say_end(&text);
+}
+
+static int man_command(const struct command_line *line)
+{
+	struct buf text = { 0 };
+	struct why why;
+	char *page = str_dup_c(line->count > 1 ? line->words[1] : STR("tmail"));
+	bool ok = man_print(&text, page, folders_of(line), geteuid(), &why);
+
+	free(page);
+	if (ok)
+		return say_end(&text);
+	fprintf(stderr, "tmail: man: %s\n", why.text);
+	return EXIT_TROUBLE;
+}
+
+/* The verbs of the modules are in it when the configuration can be read. */
+static int help_command(const struct command_line *line)
+{
+	struct output *o;
+	enum verb_result result;
+
+	if (line->count > 1) {
+		struct str *words = must_alloc((line->count + 1) * sizeof *words);
+
+		memcpy(words, line->words + 1, (line->count - 1) * sizeof *words);
+		words[line->count - 1] = STR("--help");
+		o = output_of(line);
+		result = offline_run(line->file, words, line->count, o);
+		output_end(&o, result);
+		free(words);
+		return (int)result;
+	}
+	return help_run(line->file);
+}
+
+static const struct command {
+	const char *name, *summary;
+	int (*run)(const struct command_line *line);
+} commands[] = {
+	{ "serve", "Runs the server in the foreground; the same as no command.", serve_command },
+	{ "check", "Checks the configuration and names every mistake.", check_command },
+	{ "sample", "Prints a sample configuration with every setting.", sample_command },
+	{ "man", "Prints a manual page: tmail, tmail.conf, or a module's name.", man_command },
+	{ "help", "Lists the commands, or says how one is used.", help_command },
+	{ "version", "Prints the version.", version_command },
+	{ SERVER_WORD, NULL, server_command },
+};
+
+void commands_print(struct buf *out)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (commands[i].summary)
+			buf_printf(out, "  %-20s  %s\n", commands[i].name, commands[i].summary);
+}
+
+static const struct command *command_find(struct str name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (word_is(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+/* ---- verbs -------------------------------------------------------------------------------- */
+
+/* Where the server would listen; false: the configuration does not say it. */
+static bool control_path(const char *file, struct buf *path, struct why *why)
+{
+	struct problems problems = { 0 };
+	struct conf *conf;
+	const struct settings *settings;
+
+	if (access(file, R_OK) != 0)
+		return why_errno(why, "%s", file);
+	conf = conf_load(file, &problems);
+	settings = settings_read(conf, file, &problems);
+	buf_add_c(path, settings->control);
+	conf_free(&conf);
+	problems_free(&problems); /* who runs the verb finds them again */
+	return true;
+}
+
+/* Verbs that need no server run here, whether there is one or not. */
+static bool verb_is_local(const struct command_line *line)
+{
+	struct why why;
+	size_t count, used;
+	struct verb *verbs = verbs_of(NULL, &count);
+	const struct verb *v = verb_of_words(verbs, count, line->words, line->count, &used, &why);
+	bool local = v && (v->flags & VERB_LOCAL);
+
+	free(verbs);
+	return local;
+}
+
+static enum verb_result verb_ask(const struct command_line *line, struct output *o)
+{
+	struct buf path = { 0 };
+	struct why why;
+	int answer;
+
+	if (!control_path(line->file, &path, &why)) {
+		o->fail(o, str_c(why.text));
+		return VERB_FAILED;
+	}
+	answer = verb_is_local(line) ? -1
+				     : control_ask(buf_c(&path), line->words, line->count, o, &why);
+	buf_free(&path);
+	if (answer == -1)
+		return offline_run(line->file, line->words, line->count, o);
+	if (answer == -2) {
+		o->fail(o, str_c(why.text));
+		return VERB_FAILED;
+	}
+	return (enum verb_result)answer;
+}
+
+static int verb_command_line(const struct command_line *line)
+{
+	struct output *o = output_of(line);
+	enum verb_result result = verb_ask(line, o);
+
+	output_end(&o, result);
+	return (int)result;
+}
+
+static int line_run(const struct command_line *line)
+{
+	const struct command *command;
+
+	if (line->version)
+		return version_command(line);
+	if (line->help)
+		return help_command(line);
+	if (line->count == 0)
+		return serve_command(line);
+	command = command_find(line->words[0]);
+	return command ? command->run(line) : verb_command_line(line);
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct command_line line = { 0 };
+	struct why why;
+	int status;
+
+	log_clock(clock_wall);
+	if (!line_read(&line, argc, argv, &why)) {
+		fprintf(stderr, "tmail: %s\n", why.text);
+		free(line.words);
+		return EXIT_USAGE;
+	}
+	line.file = file_settle(line.file);
+	status = line_run(&line);
+	free(line.words);
+	return status;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Verbs while the server is stopped, and `check`. The configuration is first read and checked
+ * with nothing started; then a generation for administration starts what the verb needs: its
+ * own module, or the one that has the service it works on, and the database. The store's own
+ * lock keeps a server and a command apart; who has it says the store.
+ */
+#include "daemon/daemon.h"
+#include "daemon/privileges.h"
+#include "daemon/settings.h"
+
+#include "base/list.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct place { /* what every step needs */
+	const char *file;
+	struct identity identity;
+	const char *const *folders;
+	struct problems problems;
+};
+
+static struct admin_calls calls;
+
+static enum verb_result problems_fail(struct problems *problems, struct output *o)
+{
+	for (size_t i = 0; i < problems->count; i++)
+		o->fail(o, str_c(problems->text[i]));
+	if (problems->count == 0)
+		o->fail(o, STR("the configuration cannot be used"));
+	problems_free(problems);
+	return VERB_FAILED;
+}
+
+static struct generation *place_generation(
+	struct place *place, enum purpose purpose, const char *const *only, bool create)
+{
+	struct conf *conf = conf_load(place->file, &place->problems);
+	const struct settings *settings = settings_read(conf, place->file, &place->problems);
+	const struct generation_setup setup = { .purpose = purpose,
+		.conf = conf,
+		.module_dirs = place->folders,
+		.only = only,
+		.trusted_uid = place->identity.uid,
+		.create = create || settings->store.create,
+		.settings = settings };
+
+	if (purpose != PURPOSE_CHECK && place->problems.count) {
+		conf_free(&conf);
+		return NULL;
+	}
+	return generation_new(&setup, NULL, &place->problems);
+}
+
+/* Reads who to be and where modules are, and becomes it. */
+static bool place_settle(struct place *place, struct why *why)
+{
+	struct problems problems = { 0 };
+	struct conf *conf = conf_load(place->file, &problems);
+	const struct settings *settings = settings_read(conf, place->file, &problems);
+	const char *user = settings->top.user.data ? settings->top.user.data : "";
+	bool ok =
+		identity_of(user, &place->identity, why) && privileges_drop(&place->identity, why);
+
+	place->folders = module_folders(str_tm(settings->top.module_path));
+	conf_free(&conf);
+	problems_free(&problems); /* the check finds them again */
+	return ok;
+}
+
+static bool module_offers(const struct tmail_module *m, const char *service)
+{
+	TMAIL_EACH(struct tmail_service, s, m->services) {
+		if (!strcmp(s->name, service))
+			return true;
+	}
+	return false;
+}
+
+/* Names of the instances the verb needs; copies, NULL at the end. */
+static char **needed_of(const struct generation *g, const struct verb *v)
+{
+	char **names = must_alloc((instance_count(g) + 2) * sizeof *names);
+	size_t n = 0;
+
+	if (v->instance)
+		names[n++] = str_dup_c(str_c(instance_name(v->instance)));
+	for (size_t i = 0; v->service && i < instance_count(g); i++)
+		if (module_offers(instance_module(instance_at(g, i)), v->service))
+			names[n++] = str_dup_c(str_c(instance_name(instance_at(g, i))));
+	return names;
+}
+
+static void needed_free(char **names)
+{
+	for (char **name = names; *name; name++)
+		free(*name);
+	free(names);
+}
+
+/* Runs with nothing started: usage errors, help, and verbs that only read descriptors. */
+static bool runs_at_once(const struct verb *v, const struct str *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_equal(words[i], STR("--help")) || str_equal(words[i], STR("-h")))
+			return true;
+	return !v || (v->flags & VERB_LOCAL) || !(v->flags & TMAIL_OFFLINE);
+}
+
+enum verb_result offline_run(
+	const char *file, const struct str *words, size_t count, struct output *o)
+{
+	struct place place = { .file = file };
+	struct generation *g;
+	struct verb *verbs;
+	const struct verb *v;
+	struct why why;
+	size_t verb_count, used;
+	char **needed;
+	enum verb_result result;
+
+	if (!place_settle(&place, &why)) {
+		o->fail(o, str_c(why.text));
+		return VERB_FAILED;
+	}
+	calls = (struct admin_calls){ .module_dirs = place.folders,
+		.trusted_uid = place.identity.uid };
+	admin_setup(&calls);
+	g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+	verbs = verbs_of(g, &verb_count);
+	v = verb_of_words(verbs, verb_count, words, count, &used, &why);
+	if (!v && !g) {
+		result = problems_fail(
+			&place.problems, o); /* it may be of a module that is missing */
+		goto end;
+	}
+	if (runs_at_once(v, words, count)) {
+		problems_free(&place.problems);
+		result = verb_command(g, words, count, true, o);
+		goto end;
+	}
+	if (!g) {
+		result = problems_fail(&place.problems, o);
+		goto end;
+	}
+	needed = needed_of(g, v);
+	generation_unref(&g);
+	g = place_generation(
+		&place, PURPOSE_ADMIN, (const char *const *)needed, !strcmp(v->name, "db init"));
+	result = g ? verb_command(g, words, count, true, o) : problems_fail(&place.problems, o);
+	needed_free(needed);
+	problems_free(&place.problems);
+end:
+	free(verbs);
+	if (g)
+		generation_unref(&g);
+	return result;
+}
+
+static void check_report(const struct generation *g, struct output *o)
+{
+	output_say(o, "The configuration is good: %zu modules.", instance_count(g));
+	for (size_t i = 0; i < instance_count(g); i++)
+		if (instance_may_relay(instance_at(g, i)))
+			output_say(o, "%s may grant relay.", instance_name(instance_at(g, i)));
+}
+
+enum verb_result check_run(const char *file, struct output *o)
+{
+	struct place place = { .file = file };
+	struct generation *g;
+	struct why why;
+
+	if (!place_settle(&place, &why)) {
+		o->fail(o, str_c(why.text));
+		return VERB_FAILED;
+	}
+	g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+	if (!g || place.problems.count) {
+		if (g)
+			generation_unref(&g);
+		return problems_fail(&place.problems, o);
+	}
+	check_report(g, o);
+	generation_unref(&g);
+	return VERB_OK;
+}
+
+int help_run(const char *file)
+{
+	struct place place = { .file = file };
+	struct generation *g = NULL;
+	struct verb *verbs;
+	struct buf text = { 0 };
+	struct why why;
+	size_t count;
+
+	if (access(file, R_OK) == 0 && place_settle(&place, &why))
+		g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+	verbs = verbs_of(g, &count);
+	help_print(&text, verbs, count);
+	fwrite(text.data, 1, text.len, stdout);
+	buf_free(&text);
+	free(verbs);
+	if (g)
+		generation_unref(&g);
+	problems_free(&place.problems);
+	return EXIT_GOOD;
+}
