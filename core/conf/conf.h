@@ -64,9 +64,11 @@ bool conf_read(struct conf *c, const struct conf_group *g, const struct conf_tab
 	size_t count, const char *const *also, struct problems *problems);
 
 /* What is printed from the tables: the sample configuration and manual pages. */
-enum { CONF_GROUP = 0, /* name = { ... }; */
-	CONF_LIST = 1, /* name = ( { ... } ); */
-	CONF_MODULE = 2 }; /* { module = "name"; ... }: the caller writes "modules = (", commas, ");" */
+enum {
+	CONF_GROUP = 0, /* name = { ... }; */
+	CONF_LIST = 1,  /* name = ( { ... } ); */
+	CONF_MODULE = 2
+}; /* { module = "name"; ... }: the caller writes "modules = (", commas, ");" */
 struct conf_section {
 	const char *name;    /* "smtp"; NULL: the top level, without braces */
 	const char *summary; /* one or two sentences; NULL: none */

@@ -21,10 +21,9 @@ static void option_read(struct reading *r, const struct tmail_option *o, void *o
 	bool empty = s && s->kind == SETTING_STRING && s->text.len == 0;
 	struct why why;
 
-	if (!value_from_fallback(r, o, member, &why)) {
-		why_prefix(&why, "has a default that its own table does not allow: it");
-		reading_problem(r, o->name, why.text);
-	}
+	if (!value_from_fallback(r, o, member, &why)) /* a mistake of the table itself */
+		reading_problem(
+			r, o->name, arena_printf(r->conf->arena, "by default %s", why.text).data);
 	if ((!s || empty) && o->flags & TMAIL_REQUIRED) {
 		r->good = false;
 		/* Behind a syntax error it may well be there: that one is to be mended first. */

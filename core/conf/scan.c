@@ -2,9 +2,9 @@
  *
  * Goes over a file's text before libconfig 1.5 does, for what that would get wrong in silence
  * or not survive: an integer beyond 32 bits loses its upper bits unless an L follows (we write
- * one behind every integer), a NUL ends the text, and an @include of a folder ends the process
- * (we refuse @include: conf.d is for that). Lines stay lines, so places stay true. All other
- * grammar is libconfig's.
+ * one behind every integer), a string or comment that is never closed swallows the rest of the
+ * file, a NUL ends the text, and an @include of a folder ends the process (we refuse @include:
+ * conf.d is for that). Lines stay lines, so places stay true. All other grammar is libconfig's.
  */
 #include "base/num.h"
 #include "conf/tree.h"
@@ -48,13 +48,14 @@ static size_t word_len(struct str s)
 	return len;
 }
 
+/* Of the comment or string at the front, 0: there is none; beyond s.len when it is not closed. */
 static size_t comment_len(struct str s)
 {
 	ptrdiff_t end;
 
 	if (str_starts(s, STR("/*"))) {
 		end = str_search_case(str_slice(s, 2, s.len), STR("*/"));
-		return end < 0 ? s.len : (size_t)end + 4;
+		return end < 0 ? s.len + 1 : (size_t)end + 4;
 	}
 	if (s.data[0] == '#' || str_starts(s, STR("//"))) {
 		end = str_find(s, '\n');
@@ -67,9 +68,21 @@ static size_t string_len(struct str s)
 {
 	size_t len = 1;
 
+	if (s.data[0] != '"')
+		return 0;
 	while (len < s.len && s.data[len] != '"')
 		len += s.data[len] == '\\' ? 2 : 1;
-	return len < s.len ? len + 1 : s.len;
+	return len < s.len ? len + 1 : s.len + 1;
+}
+
+static void scan_closed(struct scan *s, size_t len, const char *what)
+{
+	if (len > s->rest.len) {
+		problem_at(s->problems, s->file, s->line, "this %s is never closed", what);
+		s->good = false;
+		len = s->rest.len;
+	}
+	scan_take(s, len);
 }
 
 /* Any integer gets its L, once it is known to fit; a float passes. */
@@ -116,12 +129,12 @@ static void scan_include(struct scan *s)
 static void scan_one(struct scan *s)
 {
 	char c = s->rest.data[0], next = s->rest.len > 1 ? s->rest.data[1] : '\0';
-	size_t len = comment_len(s->rest);
+	size_t comment = comment_len(s->rest), string = string_len(s->rest);
 
-	if (len)
-		scan_take(s, len);
-	else if (c == '"')
-		scan_take(s, string_len(s->rest));
+	if (comment)
+		scan_closed(s, comment, "comment");
+	else if (string)
+		scan_closed(s, string, "string");
 	else if (is_digit(c) || ((c == '-' || c == '+') && is_digit(next)))
 		scan_number(s);
 	else if (is_letter(c) || c == '-' || c == '+' || c == '.')

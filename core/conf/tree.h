@@ -83,8 +83,8 @@ struct reading {
  * the option's name, as in "must be a string". */
 bool value_from_setting(struct reading *r, const struct tmail_option *o, const struct setting *s,
 	void *member, struct why *why);
-bool value_from_fallback(struct reading *r, const struct tmail_option *o, void *member,
-	struct why *why);
+bool value_from_fallback(
+	struct reading *r, const struct tmail_option *o, void *member, struct why *why);
 /* An empty string of this type is no value, but asks for the default. */
 bool value_empty_is_default(const struct tmail_option *o);
 /* Cuts the next word of a STRINGS option that is one string off *rest. */

@@ -91,6 +91,7 @@ START_TEST(clean_ups_run_once_in_reverse_order)
 	struct arena *a = arena_new(16);
 	char names[] = "abc";
 
+	memset(order, 0, sizeof order);
 	for (size_t i = 0; i < 3; i++)
 		arena_cleanup(a, note, &names[i]);
 	arena_reset(a);
@@ -136,6 +137,7 @@ START_TEST(a_secret_arena_cleans_up_before_it_wipes)
 	struct arena *a = arena_new(16);
 	char *name = arena_c(a, STR("z"));
 
+	memset(order, 0, sizeof order);
 	arena_cleanup(a, note, name);
 	arena_free_secret(&a);
 	ck_assert_str_eq(order, "z");

@@ -154,7 +154,7 @@ END_TEST
 START_TEST(a_walk_may_remove_what_it_was_given)
 {
 	struct map m = { 0 };
-	char names[100][8];
+	char names[100][16];
 	struct str key;
 	void *value;
 	size_t at = 0, seen = 0;
