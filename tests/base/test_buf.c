@@ -95,6 +95,7 @@ START_TEST(printf_is_right_at_every_length)
 
 		buf_printf(&b, "%*s", len, "");
 		ck_assert_uint_eq(b.len, (size_t)len);
+		ck_assert(len == 0 || b.data[len - 1] == ' ');
 		buf_free(&b);
 	}
 }
