@@ -22,6 +22,7 @@ static inline struct str buf_str(const struct buf *b)
 
 /* Room for `more` octets behind len; answers where they go. len is the caller's to raise. */
 char *buf_reserve(struct buf *b, size_t more);
+/* s must not be a part of b, which may move. */
 void buf_add(struct buf *b, struct str s);
 void buf_add_c(struct buf *b, const char *text);
 void buf_add_char(struct buf *b, char c);

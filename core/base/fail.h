@@ -23,8 +23,7 @@ bool why_errno(struct why *why, const char *format, ...) __attribute__((format(p
 bool why_prefix(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 noreturn void must_failed(const char *what, const char *file, int line);
-#define must(condition)                                                                            \
-	((condition) ? (void)0 : must_failed(#condition, __FILE__, __LINE__))
+#define must(condition) ((condition) ? (void)0 : must_failed(#condition, __FILE__, __LINE__))
 
 /* malloc and friends that must() succeed; zeroed. */
 void *must_alloc(size_t size);

@@ -9,7 +9,8 @@
 #include "base/str.h"
 
 struct id {
-	uint64_t hi, lo; /* hi: microseconds since 1970; lo: node (16 bits), count and chance (48) */
+	uint64_t hi,
+		lo; /* hi: microseconds since 1970; lo: node (16 bits), count and chance (48) */
 };
 enum { ID_TEXT = 26 };
 

@@ -14,7 +14,7 @@ struct link {
 };
 
 #define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void list_init(struct link *head)
 {

@@ -117,10 +117,17 @@ static void put_time(struct line *l, int64_t us)
 	put(l, str_make(fraction, sizeof fraction));
 }
 
-/* Needs neither quotes nor escapes in a text line. */
+/* Needs neither quotes nor escapes in a text line: printable, but no blank, quote, '=', '\\'. */
 static bool is_plain(char c)
 {
-	return c > ' ' && c <= '~' && c != '"' && c != '=' && c != '\\';
+	static const bool plain[256] = {
+		['!'] = true,
+		['#' ... '<'] = true,
+		['>' ... '['] = true,
+		[']' ... '~'] = true,
+	};
+
+	return plain[(unsigned char)c];
 }
 
 static size_t plain_len(struct str s)

@@ -5,6 +5,8 @@
  *
  *   log_event(LEVEL_INFO, &session->context, "mail_accepted", LOG_STR("from", s), LOG_NUM("size", n));
  *
+ * A line has at most 8 KiB; a longer one is cut inside a value and ends in cut=true.
+ *
  * Text:  2026-11-22T10:00:00.123456Z info mail_accepted session=... from=a@b size=4096
  */
 #ifndef BASE_LOG_H
@@ -44,13 +46,13 @@ extern _Atomic(enum log_level) log_threshold; /* set at start and reload; read b
 void log_write(enum log_level level, const struct log_context *context, const char *event,
 	const struct log_field *fields, size_t count);
 #define log_event(level, context, event, ...)                                                      \
-	((level) > log_threshold                                                                   \
-		? (void)0                                                                          \
-		: log_write((level), (context), (event),                                           \
-			  (const struct log_field[]){ { .kind = LOG_KIND_NONE }, ##__VA_ARGS__ },  \
-			  sizeof((const struct log_field[]){                                       \
-				  { .kind = LOG_KIND_NONE }, ##__VA_ARGS__ }) /                    \
-				  sizeof(struct log_field)))
+	((level) > log_threshold ? (void)0                                                         \
+				 : log_write((level), (context), (event),                          \
+					   (const struct log_field[]){                             \
+						   { .kind = LOG_KIND_NONE }, ##__VA_ARGS__ },     \
+					   sizeof((const struct log_field[]){                      \
+						   { .kind = LOG_KIND_NONE }, ##__VA_ARGS__ }) /   \
+						   sizeof(struct log_field)))
 
 /* Set once at start. sink gets one line with its LF; any thread. NULL: stderr. */
 void log_setup(enum log_level threshold, enum log_format format,

@@ -19,7 +19,8 @@ void *map_get(const struct map *m, struct str key); /* NULL: not there */
 /* Answers what stood there before, or NULL. value is not NULL. */
 void *map_put(struct map *m, struct str key, void *value);
 void *map_remove(struct map *m, struct str key); /* what stood there, or NULL */
-/* Walk: start with *at = 0; false at the end. Removing the entry just given is allowed. */
+/* Walk: start with *at = 0; false at the end. Removing the entry just given is allowed,
+ * adding is not. */
 bool map_next(const struct map *m, size_t *at, struct str *key, void **value);
 void map_free(struct map *m); /* not the values */
 

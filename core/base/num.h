@@ -8,10 +8,10 @@
 
 #include "base/str.h"
 
-bool num_u64(struct str s, uint64_t *v);  /* decimal digits only */
-bool num_i64(struct str s, int64_t *v);   /* with an optional '-' */
+bool num_u64(struct str s, uint64_t *v); /* decimal digits only */
+bool num_i64(struct str s, int64_t *v);  /* with an optional '-' */
 bool num_hex(struct str s, uint64_t *v);
-bool num_bool(struct str s, bool *v);     /* true yes on 1, false no off 0, any case */
+bool num_bool(struct str s, bool *v); /* true yes on 1, false no off 0, any case */
 /* "300ms" "30s" "5m" "1h30m" "5d" "1w", or seconds; to milliseconds. */
 bool num_duration(struct str s, int64_t *ms);
 /* "64K" "10M" "1G" (1024), or octets. */

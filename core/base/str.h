@@ -18,7 +18,10 @@ struct str {
 
 /* Of a literal, also in static initializers. */
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-#define STR_INIT(literal) { "" literal, sizeof(literal) - 1 }
+#define STR_INIT(literal)                                                                          \
+	{                                                                                          \
+		"" literal, sizeof(literal) - 1                                                    \
+	}
 /* For printf: "%.*s", STR_ARG(s). */
 #define STR_ARG(s) (int)(s).len, (s).data ? (s).data : ""
 
