@@ -3,7 +3,8 @@
  * One event, one line, fields not prose. base formats and hands the line to the sink that sys
  * installs (a ring written by a thread of its own); without one it goes to stderr.
  *
- *   log_event(LEVEL_INFO, &session->context, "mail_accepted", LOG_STR("from", s), LOG_NUM("size", n));
+ *   log_event(LEVEL_INFO, &session->context, "mail_accepted", LOG_STR("from", s),
+ *           LOG_NUM("size", n));
  *
  * A line has at most 8 KiB; a longer one is cut inside a value and ends in cut=true.
  *
