@@ -26,16 +26,24 @@ struct generation_setup {
 	const char *const *module_dirs; /* absolute, in order of search; NULL at the end */
 	struct loop *const *loops;      /* SERVE */
 	unsigned loop_count;
-	const char *const *only;        /* ADMIN: instances to start, NULL at the end */
-	unsigned trusted_uid;           /* who may own modules beside root */
-	bool create;                    /* migrations are run rather than asked for */
-	const void *settings;           /* the daemon's own, in the arena of conf; see below */
+	const char *const *only; /* ADMIN: instances to start, NULL at the end */
+	unsigned trusted_uid;    /* who may own modules beside root */
+	bool create;             /* migrations are run rather than asked for */
+	const void *settings;    /* the daemon's own, in the arena of conf; see below */
 };
 /* NULL with problems. `old` (may be NULL) gives its unchanged instances. */
-struct generation *generation_new(const struct generation_setup *setup, struct generation *old,
-	struct problems *problems);
+struct generation *generation_new(
+	const struct generation_setup *setup, struct generation *old, struct problems *problems);
 struct generation *generation_ref(struct generation *g);
-void generation_unref(struct generation **g); /* the last one stops its instances (main thread's task) */
+/* Any thread. The last one's instances are stopped by generation_reap. Loops run meanwhile, or
+ * have been joined. */
+void generation_unref(struct generation **g);
+/* Called, on any thread, when there is something for generation_reap, which is the main thread's;
+ * without one it is done at once where the last reference went. */
+void generation_on_main(void (*wake)(void));
+void generation_reap(void);
+/* Reaps until no generation is left: before the loops are stopped. False when `ms` were over. */
+bool generation_wait_gone(int64_t ms);
 /* The one in force; a new reference. Any thread. */
 struct generation *generation_current(void);
 void generation_install(struct generation *g); /* takes the reference; RELOADED is told */
@@ -55,8 +63,10 @@ bool instance_may_relay(const struct instance *i);
 struct lane *instance_lane(const struct instance *i);
 
 /* A module read but not started: `tmail modules NAME`, the sample, the manual. */
-const struct tmail_module *module_read(const char *name, const char *const *dirs, unsigned uid,
-	struct why *why);
+const struct tmail_module *module_read(
+	const char *name, const char *const *dirs, unsigned uid, struct why *why);
+/* A module built into the program: asked for before the folders are. Before anything is loaded. */
+void module_preload(const struct tmail_module *m);
 /* Names of all modules found in the folders; free with folder_free (sys/file.h). */
 char **module_list(const char *const *dirs);
 /* Options every instance has beside the module's own. */

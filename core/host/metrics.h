@@ -40,14 +40,14 @@ enum metric {
 #define X(name, summary) METRIC_##name,
 	METRICS(X)
 #undef X
-	METRIC_COUNT
+		METRIC_COUNT
 };
 void metric_add(enum metric m, int64_t n);
 int64_t metric_get(enum metric m);
 const char *metric_name(enum metric m);
 const char *metric_summary(enum metric m);
 /* All of them, modules' included ("rcpthost_lookups"). */
-void metrics_each(void (*each)(void *ctx, const char *name, const char *summary, int64_t value),
-	void *ctx);
+void metrics_each(
+	void (*each)(void *ctx, const char *name, const char *summary, int64_t value), void *ctx);
 
 #endif

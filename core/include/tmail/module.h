@@ -15,9 +15,12 @@
  * call ends. Strings are data and length; a NUL may be inside and none need follow.
  *
  * Threads: a hook of a session runs on the session's loop, calls of one session never overlap,
- * and it must not wait. A hook or service marked TMAIL_BLOCKING runs on a worker of its
- * instance and may. start, stop and TMAIL_BLOCKING verbs run while nothing else of the instance
- * does or on its workers. `self` is shared by all threads: lock it or leave it alone after start.
+ * and it must not wait. A hook marked TMAIL_BLOCKING runs on a worker of its instance and may;
+ * a TMAIL_BLOCKING service on one of its own or of who asks. Notices of the process (TICK,
+ * RELOADED, CHANGED) come one at a time. start and stop run while nothing else of the instance
+ * does. `self` is shared by all threads: lock it or leave it alone after start. A call belongs to
+ * one thread at a time; while it waits (TMAIL_WAIT, TMAIL_PENDING) any one thread may log, count,
+ * alloc, reply and resume, only the session's loop the rest.
  */
 #ifndef TMAIL_MODULE_H
 #define TMAIL_MODULE_H
@@ -292,7 +295,8 @@ struct tmail_host {
 	/* fills answer: code and text are checked by the core; printf-like text */
 	int (*reply)(struct tmail_call *, uint32_t code, const char *enhanced, const char *format, ...);
 	/* ends a call that answered TMAIL_WAIT or TMAIL_PENDING; value is the verdict or status;
-	 * any thread; TMAIL_LATE when the core had given up: touch the call no more either way */
+	 * any thread; TMAIL_LATE when the core had given up: touch the call no more either way.
+	 * Always owed, but see `abandoned` */
 	int (*resume)(struct tmail_call *, int value);
 	/* notes live on the envelope and survive a restart; names are "module.name" */
 	int (*note_set)(struct tmail_call *, struct tmail_str name, struct tmail_str value);
@@ -301,7 +305,8 @@ struct tmail_host {
 	 * answer, on a loop it is allowed for services that are not blocking */
 	int (*ask)(struct tmail_call *, const char *service, uint32_t op, const void *question,
 		void *answer);
-	/* a cached table (service/table.h); on a loop a miss is TMAIL_PENDING and `done` follows */
+	/* a cached table (service/table.h). `done` is called once: before this returns what it was
+	 * told, or later (TMAIL_PENDING, only on a loop and on a miss) */
 	int (*lookup)(struct tmail_call *, const char *table, struct tmail_str key,
 		void (*done)(struct tmail_call *, void *ctx, int status, struct tmail_str value), void *ctx);
 	/* rows of a declared table were changed through this server: in force at once */
@@ -310,6 +315,11 @@ struct tmail_host {
 	const struct tmail_net *net;
 	const struct tmail_emit *emit; /* verbs only */
 	const char *(*base)(struct tmail_call *); /* FILE: relative file settings start here */
+	/* What to do when the core gives a waiting call up (the client left, the deadline): `gone`
+	 * runs on the loop, closes what the call opened, and answers 1 when nobody will resume the
+	 * call (it ends then), 0 when somebody will, and be told TMAIL_LATE. Without it: nobody
+	 * will if the call was waiting for resolve, watch, timer or lookup; else somebody will. */
+	int (*abandoned)(struct tmail_call *, int (*gone)(struct tmail_call *, void *ctx), void *ctx);
 };
 
 /* ---- the descriptor -------------------------------------------------------------------- */
@@ -320,7 +330,9 @@ enum { /* flags of a hook, a service operation, a verb */
 	TMAIL_BLOCKING = 4, /* runs on the instance's workers; refused for HEADER and BODY */
 	TMAIL_STREAM = 8,   /* HEADER..BODY as they arrive; may refuse, not edit */
 	TMAIL_DRY = 16,     /* honours call->dry */
-	TMAIL_OFFLINE = 32  /* verb: works while the server is stopped (with the services it asks) */
+	TMAIL_OFFLINE = 32, /* verb: works while the server is stopped (with the services it asks) */
+	TMAIL_WAITS = 64    /* hook: may answer TMAIL_WAIT. Facts and event are then the call's own
+	                       copies, valid on any thread until the call ends */
 };
 
 typedef enum tmail_verdict (*tmail_hook_function)(struct tmail_call *, const union tmail_event *);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A message read while it arrives, for STREAM modules. For the files of this floor only.
+ */
+#ifndef HOST_STREAM_READING_H
+#define HOST_STREAM_READING_H
+
+#include "host/subject.h"
+
+struct stream_reading;
+
+/* The message is whole: a header without a body is shown now. False: refused. */
+bool stream_reading_finish(struct subject *s, struct chain_answer *answer);
+void stream_reading_end(struct stream_reading **r);
+
+#endif
