@@ -41,6 +41,7 @@ struct loop {
 	struct part *parts;
 	struct task stop;
 	atomic_bool stopping;
+	atomic_bool running;
 	atomic_uint load;
 	unsigned index;
 	pthread_t thread;
@@ -281,7 +282,9 @@ void loop_run(struct loop *l)
 
 	current = l;
 	l->now = 0;
+	atomic_store(&l->running, true);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
+	atomic_store(&l->running, false);
 	current = outer;
 	atomic_store(&l->stopping, false);
 }
@@ -309,6 +312,11 @@ void loop_stop(struct loop *l)
 bool loop_ending(const struct loop *l)
 {
 	return atomic_load(&l->stopping);
+}
+
+bool loop_running(const struct loop *l)
+{
+	return atomic_load(&l->running);
 }
 
 void loop_join(struct loop *l)
