@@ -32,8 +32,7 @@ static struct proxy ck_done(struct str header)
 		ck_assert_int_eq(proxy_read(str_slice(header, 0, len), &used, &proxy), PROXY_MORE);
 	memcpy(longer, header.data, header.len);
 	memcpy(longer + header.len, "EHLO x\r\n", 8);
-	ck_assert_int_eq(
-		proxy_read(str_make(longer, header.len + 8), &used, &proxy), PROXY_DONE);
+	ck_assert_int_eq(proxy_read(str_make(longer, header.len + 8), &used, &proxy), PROXY_DONE);
 	ck_assert_uint_eq(used, header.len);
 	return proxy;
 }
@@ -135,7 +134,7 @@ START_TEST(version_2_local_and_unspecified_keep_the_connections_own_addresses)
 	ck_assert(ck_done(STR(V2 "\x20\0\0\0")).local);
 	ck_assert(ck_done(STR(V2 "\x20\x11\0\x0c"
 				 "123456789012"))
-			.local);
+			  .local);
 	ck_assert(ck_done(STR(V2 "\x21\0\0\2xy")).local);
 }
 END_TEST

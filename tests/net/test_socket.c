@@ -42,10 +42,10 @@ END_TEST
 
 START_TEST(what_is_no_endpoint_is_refused)
 {
-	static const char *const bad[] = { "", ":25", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:65536",
-		"192.0.2.1:-1", "host:25", "[192.0.2.1]:25", "[2001:db8::1", "[2001:db8::1]25",
-		"[2001:db8::1]:", "[]:25", "*:x", "192.0.2.256:25", "[fe80::1%eth0]:25",
-		"192.0.2.1:25 ", "run/x.sock" };
+	static const char *const bad[] = { "", ":25", "192.0.2.1:", "192.0.2.1:x",
+		"192.0.2.1:65536", "192.0.2.1:-1", "host:25", "[192.0.2.1]:25", "[2001:db8::1",
+		"[2001:db8::1]25", "[2001:db8::1]:", "[]:25", "*:x", "192.0.2.256:25",
+		"[fe80::1%eth0]:25", "192.0.2.1:25 ", "run/x.sock" };
 	struct endpoint e = { .port = 4711 };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -87,7 +87,8 @@ END_TEST
 START_TEST(endpoints_differ_in_address_port_and_path)
 {
 	struct endpoint a = endpoint_of("192.0.2.1:25"), b = endpoint_of("192.0.2.1:26"),
-			c = endpoint_of("192.0.2.2:25"), p = endpoint_of("/a"), q = endpoint_of("/b");
+			c = endpoint_of("192.0.2.2:25"), p = endpoint_of("/a"),
+			q = endpoint_of("/b");
 
 	ck_assert(endpoint_equal(&a, &a));
 	ck_assert(!endpoint_equal(&a, &b));
@@ -128,7 +129,8 @@ END_TEST
 
 START_TEST(a_star_listens_to_both_families)
 {
-	struct endpoint where, six = endpoint_of("[::1]:0"), four = endpoint_of("127.0.0.1:0"), peer;
+	struct endpoint where, six = endpoint_of("[::1]:0"), four = endpoint_of("127.0.0.1:0"),
+			       peer;
 	int fd = listen_on("*:0", &where), server;
 
 	six.port = four.port = where.port;
