@@ -40,13 +40,14 @@ static void host_add(struct hosts *h, struct str name, const struct ip *ip)
 
 static void hosts_line(struct hosts *h, struct str line)
 {
-	struct str address, name;
+	struct str words, address, name;
 	struct ip ip;
 
-	str_split(&line, '#', &line);
-	if (!str_word(&line, &address) || !ip_parse(address, &ip))
+	/* Up to a comment. */
+	if (!str_split(&line, '#', &words) || !str_word(&words, &address) ||
+		!ip_parse(address, &ip))
 		return;
-	while (str_word(&line, &name))
+	while (str_word(&words, &name))
 		host_add(h, name, &ip);
 }
 

@@ -490,9 +490,16 @@ static void stream_destroy(struct stream *s)
 	fd_close(&s->fd);
 }
 
+/* A peer that did not take what was sent in its time gets a reset: else the kernel would keep
+ * megabytes for it. */
 static void linger_expired(struct deadline *d)
 {
-	stream_destroy(container_of(d, struct stream, linger));
+	const struct linger reset = { .l_onoff = 1 };
+	struct stream *s = container_of(d, struct stream, linger);
+
+	if (stream_unsent(s) > 0)
+		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	stream_destroy(s);
 }
 
 /* Our side is closed when all is sent, then the peer's end is awaited: with unread octets in
