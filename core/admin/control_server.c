@@ -34,6 +34,7 @@ enum {
 struct control {
 	struct loop *loop;
 	struct lane *lane;
+	control_run run;
 	uv_poll_t poll;
 	struct deadline pause; /* of accepting, when descriptors ran out */
 	int fd;
@@ -48,6 +49,7 @@ struct client {
 	struct link link;
 	struct control *control;
 	struct stream *stream; /* NULL: it left */
+	struct buf in;         /* the line that is not whole yet */
 	struct arena *arena;
 	struct control_request request;
 	struct job job;
@@ -148,11 +150,8 @@ static bool client_secret(struct output *o, const char *name, struct buf *answer
 static void client_work(struct job *job)
 {
 	struct client *c = container_of(job, struct client, job);
-	struct generation *g = generation_current();
 
-	c->result = verb_command(g, c->request.words, c->request.count, false, &c->output);
-	if (g)
-		generation_unref(&g);
+	c->result = c->control->run(c->request.words, c->request.count, &c->output);
 }
 
 /* ---- on the loop -------------------------------------------------------------------------- */
@@ -170,6 +169,7 @@ static void client_free(struct client *c)
 	c->control->client_count--;
 	control_look(c->control);
 	arena_free(&c->arena);
+	buf_free_secret(&c->in);
 	buf_free_secret(&c->out);
 	buf_free_secret(&c->answer);
 	pthread_cond_destroy(&c->changed);
@@ -304,26 +304,39 @@ static bool client_line(struct client *c, struct str line)
 	return false;
 }
 
+/* Whether a line can be taken now: a command when none runs, an answer when one is wanted. */
+static bool client_listens(struct client *c)
+{
+	bool listens;
+
+	pthread_mutex_lock(&c->lock);
+	listens = !c->busy || (c->asking && !c->answered);
+	pthread_mutex_unlock(&c->lock);
+	return listens;
+}
+
+/* What comes while a verb runs stays in the stream, which holds back the client. */
 static void client_input(void *owner, struct stream *s)
 {
 	struct client *c = owner;
 
-	for (;;) {
-		struct str in = stream_input(s);
-		ptrdiff_t end = str_find(in, '\n');
-		bool waits;
+	while (client_listens(c)) {
+		struct str more = stream_input(s);
+		ptrdiff_t end = str_find(buf_str(&c->in), '\n');
 
-		pthread_mutex_lock(&c->lock);
-		waits = c->busy && !c->asking;
-		pthread_mutex_unlock(&c->lock);
-		if (end < 0 || waits) { /* read on when there is more, or the verb has ended */
-			if (in.len > LINE_AT_MOST)
-				client_refuse(c, "a line that is too long");
+		if (end >= 0) {
+			if (!client_line(c, str_slice(buf_str(&c->in), 0, (size_t)end)))
+				return;
+			buf_consume(&c->in, (size_t)end + 1);
+		} else if (more.len == 0) {
 			return;
+		} else if (c->in.len + more.len > LINE_AT_MOST) {
+			client_refuse(c, "a line that is too long");
+			return;
+		} else {
+			buf_add(&c->in, more);
+			stream_take(s, more.len);
 		}
-		if (!client_line(c, str_slice(in, 0, (size_t)end)))
-			return;
-		stream_take(s, (size_t)end + 1);
 	}
 }
 
@@ -397,12 +410,13 @@ static void control_resume(struct deadline *pause)
 	uv_poll_start(&control->poll, UV_READABLE, control_accept);
 }
 
-struct control *control_start(int fd, struct loop *loop, struct why *why)
+struct control *control_start(int fd, struct loop *loop, control_run run, struct why *why)
 {
 	struct control *control = must_alloc(sizeof *control);
 	int error;
 
 	control->fd = fd;
+	control->run = run;
 	control->loop = loop;
 	list_init(&control->clients);
 	fd_set_nonblocking(fd);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -65,6 +66,30 @@ size_t printable_width(struct str text)
 	for (size_t i = 0; i < text.len; i++)
 		n += ((unsigned char)text.data[i] & 0xC0) != 0x80;
 	return n;
+}
+
+void output_say(struct output *o, const char *format, ...)
+{
+	struct buf line = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	buf_vprintf(&line, format, args);
+	va_end(args);
+	o->say(o, buf_str(&line));
+	buf_free(&line);
+}
+
+void output_fail(struct output *o, const char *format, ...)
+{
+	struct buf line = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	buf_vprintf(&line, format, args);
+	va_end(args);
+	o->fail(o, buf_str(&line));
+	buf_free(&line);
 }
 
 static void bar_clear(struct output_base *base)

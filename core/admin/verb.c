@@ -9,7 +9,6 @@
 
 #include "host/verb_call.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 enum { WORDS_OF_A_NAME = 3 };
@@ -26,30 +25,6 @@ void admin_setup(const struct admin_calls *given)
 const struct admin_calls *admin_calls(void)
 {
 	return calls;
-}
-
-void output_say(struct output *o, const char *format, ...)
-{
-	struct buf line = { 0 };
-	va_list args;
-
-	va_start(args, format);
-	buf_vprintf(&line, format, args);
-	va_end(args);
-	o->say(o, buf_str(&line));
-	buf_free(&line);
-}
-
-void output_fail(struct output *o, const char *format, ...)
-{
-	struct buf line = { 0 };
-	va_list args;
-
-	va_start(args, format);
-	buf_vprintf(&line, format, args);
-	va_end(args);
-	o->fail(o, buf_str(&line));
-	buf_free(&line);
 }
 
 static int verb_compare(const void *a, const void *b)

@@ -83,8 +83,10 @@ struct control;
 /* A listening socket at the path, mode 0600; removes what a dead server left there. -1 with
  * why, also when somebody answers there. */
 int control_listen(const char *path, struct why *why);
-/* The server's side, on this thread's loop. fd stays the caller's. */
-struct control *control_start(int fd, struct loop *loop, struct why *why);
+/* The server's side, on this thread's loop. run: on a worker, for each command; may wait. fd
+ * stays the caller's. */
+typedef enum verb_result (*control_run)(const struct str *words, size_t count, struct output *o);
+struct control *control_start(int fd, struct loop *loop, control_run run, struct why *why);
 /* After the loop stopped, on its thread: verbs under way are waited for. */
 void control_stop(struct control **c);
 /* The client's side; waits. Answers VERB_* of the server, -1 when nobody listens there (no

@@ -328,12 +328,21 @@ static bool mail_start(struct generation *g, struct why *why)
 	return listeners_set(settings, &server.given, why);
 }
 
+static enum verb_result command_run(const struct str *words, size_t count, struct output *o)
+{
+	struct generation *g = generation_current();
+	enum verb_result result = verb_command(g, words, count, false, o);
+
+	generation_unref(&g);
+	return result;
+}
+
 static bool main_start(struct why *why)
 {
 	calls.module_dirs = server.folders;
 	calls.trusted_uid = server.identity.uid;
 	admin_setup(&calls);
-	server.control = control_start(server.control_fd, server.main, why);
+	server.control = control_start(server.control_fd, server.main, command_run, why);
 	if (!server.control || !signals_watch(why))
 		return false;
 	deadline_init(&server.tick, server.main, tick);
