@@ -507,8 +507,8 @@ END_TEST
 
 TEST_MAIN("sys/loop", tasks_run_in_the_order_they_were_posted,
 	a_task_posted_by_the_loop_itself_runs_in_its_next_turn,
-	the_current_loop_is_known_on_its_thread_only,
-	no_task_of_many_threads_is_lost_or_overtaken, what_was_posted_before_the_stop_is_run,
+	the_current_loop_is_known_on_its_thread_only, no_task_of_many_threads_is_lost_or_overtaken,
+	what_was_posted_before_the_stop_is_run,
 	what_was_posted_after_the_stop_is_run_when_the_loop_is_freed,
 	what_many_tasks_share_runs_once_before_the_wait,
 	deadlines_fire_in_order_and_not_before_their_time,

@@ -191,10 +191,12 @@ START_TEST(the_journal_gets_fields)
 	struct str lines = STR("22026-11-22T10:00:00.000001Z info mail_accepted from=\"a b\"\n"
 			       "1{\"event\":\"x\"}\n");
 	ck_assert_uint_eq(sink_write(&sink, lines, &patient), 0);
-	ck_datagram(fd, "PRIORITY=6\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=tmail\n"
-			"TMAIL_EVENT=mail_accepted\nMESSAGE=mail_accepted from=\"a b\"\n");
-	ck_datagram(fd, "PRIORITY=4\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=tmail\n"
-			"MESSAGE={\"event\":\"x\"}\n");
+	ck_datagram(fd,
+		"PRIORITY=6\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=tmail\n"
+		"TMAIL_EVENT=mail_accepted\nMESSAGE=mail_accepted from=\"a b\"\n");
+	ck_datagram(fd,
+		"PRIORITY=4\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=tmail\n"
+		"MESSAGE={\"event\":\"x\"}\n");
 	close(fd);
 	tear_down();
 }
