@@ -134,13 +134,8 @@ static void finish_commit(struct session *s)
 	struct transaction *t = s->transaction;
 	struct message *m = t->message;
 
-	if (m->spool_stale) { /* a module put another body in its place */
-		server_upcalls()->drop(m);
-		m->spool_size = 0;
-		m->spool_stale = false;
-	}
 	trace_received(s, m);
-	t->size = message_size(m);
+	t->size = message_size(m) - (m->spool_stale ? m->spool_size : 0);
 	t->committed = true;
 	message_ref(m);
 	session_wait(s, WAITING_COMMIT);

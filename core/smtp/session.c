@@ -22,35 +22,32 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
-enum { UNSENT_MAX = 64 * 1024, CLOSING_MS = 10000, LINGER_MS = 5000 };
+enum { UNSENT_MAX = 64 * 1024, LINGER_MS = 10000 };
 
 /* ---- states ------------------------------------------------------------------------------ */
 
-enum patience { PATIENCE_NONE, PATIENCE_COMMAND, PATIENCE_CONTENT, PATIENCE_CLOSING };
+enum patience { PATIENCE_NONE, PATIENCE_COMMAND, PATIENCE_CONTENT };
 
 #define TO(state) (1u << STATE_##state)
-#define END (TO(CLOSING) | TO(GONE))
 static const struct {
 	const char *name;
 	uint32_t next; /* legal steps */
 	enum patience patience;
 } states[SESSION_STATES] = {
-	[STATE_NEW] = { "new", TO(PROXY) | TO(CONNECT) | END, PATIENCE_NONE },
-	[STATE_PROXY] = { "proxy", TO(CONNECT) | END, PATIENCE_COMMAND },
-	[STATE_CONNECT] = { "connect", TO(START) | END, PATIENCE_NONE },
-	[STATE_START] = { "start", TO(READY) | TO(MAIL) | TO(CHUNK) | END, PATIENCE_COMMAND },
-	[STATE_READY] = { "ready", TO(READY) | TO(MAIL) | TO(CHUNK) | END, PATIENCE_COMMAND },
-	[STATE_MAIL] = { "mail", TO(START) | TO(READY) | TO(RCPT) | TO(CHUNK) | END,
+	[STATE_NEW] = { "new", TO(PROXY) | TO(CONNECT) | TO(GONE), PATIENCE_NONE },
+	[STATE_PROXY] = { "proxy", TO(CONNECT) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_CONNECT] = { "connect", TO(START) | TO(GONE), PATIENCE_NONE },
+	[STATE_START] = { "start", TO(READY) | TO(MAIL) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_READY] = { "ready", TO(READY) | TO(MAIL) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_MAIL] = { "mail", TO(START) | TO(READY) | TO(RCPT) | TO(CHUNK) | TO(GONE),
 		PATIENCE_COMMAND },
-	[STATE_RCPT] = { "rcpt", TO(START) | TO(READY) | TO(DATA) | TO(CHUNK) | END,
+	[STATE_RCPT] = { "rcpt", TO(START) | TO(READY) | TO(DATA) | TO(CHUNK) | TO(GONE),
 		PATIENCE_COMMAND },
-	[STATE_CHUNKS] = { "chunks", TO(START) | TO(READY) | TO(CHUNK) | END, PATIENCE_COMMAND },
-	[STATE_DATA] = { "data", TO(FINISH) | END, PATIENCE_CONTENT },
-	[STATE_CHUNK] = { "chunk", TO(CHUNKS) | TO(FINISH) | END, PATIENCE_CONTENT },
-	[STATE_FINISH] = { "finish", TO(START) | TO(READY) | END, PATIENCE_NONE },
-	[STATE_CLOSING] = { "closing", TO(GONE), PATIENCE_CLOSING },
+	[STATE_CHUNKS] = { "chunks", TO(START) | TO(READY) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_DATA] = { "data", TO(FINISH) | TO(GONE), PATIENCE_CONTENT },
+	[STATE_CHUNK] = { "chunk", TO(CHUNKS) | TO(FINISH) | TO(GONE), PATIENCE_CONTENT },
+	[STATE_FINISH] = { "finish", TO(START) | TO(READY) | TO(GONE), PATIENCE_NONE },
 	[STATE_GONE] = { "gone", 0, PATIENCE_NONE },
 };
 
@@ -70,7 +67,7 @@ enum session_state session_rest(const struct session *s)
 
 static bool in_transaction(const struct session *s)
 {
-	return s->transaction != NULL || s->state == STATE_CLOSING || s->state == STATE_GONE;
+	return s->transaction != NULL;
 }
 
 /* ---- deadlines --------------------------------------------------------------------------- */
@@ -98,9 +95,6 @@ void session_expect(struct session *s)
 	case PATIENCE_CONTENT:
 		deadline_set(&s->deadline, content_patience(s));
 		return;
-	case PATIENCE_CLOSING:
-		deadline_set(&s->deadline, CLOSING_MS);
-		return;
 	case PATIENCE_NONE:
 		return; /* fires early at most, and is set again by who waits for something */
 	}
@@ -127,8 +121,6 @@ static void deadline_fired(struct deadline *d)
 			return;
 		if (s->state == STATE_CONNECT) {
 			greet_late(s);
-		} else if (s->state == STATE_CLOSING) {
-			session_drop(s, "closed");
 		} else {
 			metric_add(METRIC_limit_timeout, 1);
 			session_close(s, SAY_TIMEOUT, "timeout");
@@ -194,41 +186,20 @@ void session_drop(struct session *s, const char *reason)
 		server_upcalls()->forget(s);
 	subject_cancel(&s->subject);
 	s->waiting = WAITING_NOBODY;
-	if (s->state != STATE_CLOSING)
-		tell_end(s, reason);
+	tell_end(s, reason);
 	session_enter(s, STATE_GONE);
 }
 
 void session_close(struct session *s, enum say say, const char *reason)
 {
 	must(s->waiting != WAITING_SPOOL && s->waiting != WAITING_COMMIT);
-	subject_cancel(&s->subject);
-	if (s->waiting != WAITING_NOBODY)
-		session_wake(s);
+	if (s->state == STATE_GONE)
+		return;
 	session_say(s, say);
 	if (say_row(say)->code >= 400)
 		log_event(LEVEL_INFO, &s->log, "session_refused", LOG_C("client", s->address),
 			LOG_C("reason", reason), LOG_NUM("code", say_row(say)->code));
-	tell_end(s, reason);
-	session_enter(s, STATE_CLOSING);
-}
-
-/* What the client still sends is read, so that its kernel does not throw our last words away
- * with a reset; and not for long. */
-static bool closing_step(struct session *s)
-{
-	size_t unread = stream_input(s->stream).len;
-
-	stream_take(s->stream, unread);
-	stream_flush(s->stream);
-	if (s->eof || s->stopping || (s->polite && unread == 0)) {
-		session_enter(s, STATE_GONE);
-		return true;
-	}
-	s->polite = false;
-	if (!s->shut && stream_unsent(s->stream) == 0)
-		s->shut = shutdown(stream_fd(s->stream), SHUT_WR) == 0;
-	return false;
+	session_drop(s, reason);
 }
 
 void session_free(struct session *s)
@@ -259,7 +230,7 @@ static bool holds_ours(const struct session *s)
 
 static bool must_stop(const struct session *s)
 {
-	if (s->stopping == STOP_NO || s->state == STATE_CLOSING || s->state == STATE_GONE)
+	if (s->stopping == STOP_NO)
 		return false;
 	if (s->stopping == STOP_NOW)
 		return !holds_ours(s);
@@ -314,8 +285,6 @@ static bool session_step(struct session *s)
 	case STATE_DATA:
 	case STATE_CHUNK:
 		return content_step(s);
-	case STATE_CLOSING:
-		return closing_step(s);
 	case STATE_NEW:
 	case STATE_FINISH:
 	case STATE_GONE:
@@ -390,10 +359,9 @@ static void stream_is_drained(void *owner, struct stream *stream)
 	struct session *s = owner;
 
 	(void)stream;
-	if (s->waiting == WAITING_CLIENT)
-		session_wake(s);
-	else if (s->state != STATE_CLOSING)
+	if (s->waiting != WAITING_CLIENT)
 		return;
+	session_wake(s);
 	session_run(s);
 }
 

@@ -29,8 +29,7 @@ enum session_state {
 	STATE_DATA,    /* content arrives, up to its dot */
 	STATE_CHUNK,   /* content arrives, up to the chunk's size */
 	STATE_FINISH,  /* content is whole: modules, trace, commit */
-	STATE_CLOSING, /* the last reply is said; what the client still sends is thrown away */
-	STATE_GONE,    /* to be freed */
+	STATE_GONE,    /* the last reply is said: to be freed; the stream sees to the rest */
 	SESSION_STATES
 };
 
@@ -72,8 +71,6 @@ struct session {
 	bool running, eof, esmtp, relay_known;
 	bool broken;   /* the connection is; nothing more can be said */
 	bool in_line;  /* the rest of an over-long line is swallowed */
-	bool shut;     /* our side of the connection */
-	bool polite;   /* QUIT was the last we heard */
 	bool counted;  /* against the limits of its address */
 	bool progress; /* something was done since the deadline was set */
 	uint32_t errors, bad_recipients, junk, verified, messages;

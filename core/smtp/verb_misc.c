@@ -44,7 +44,6 @@ void act_help(struct session *s, const struct chain_answer *answer)
 void act_quit(struct session *s, const struct chain_answer *answer)
 {
 	(void)answer;
-	s->polite = true;
 	session_close(s, SAY_BYE, "quit");
 }
 

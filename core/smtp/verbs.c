@@ -128,7 +128,7 @@ static void verb_decide(struct session *s, const struct chain_answer *answer)
 
 	if (answer->verdict == TMAIL_REJECT || answer->verdict == TMAIL_TEMPFAIL) {
 		verb_say_answer(s, answer);
-		if (v->refused && s->state != STATE_CLOSING)
+		if (v->refused && s->state != STATE_GONE)
 			v->refused(s, answer);
 		return;
 	}
