@@ -100,18 +100,21 @@ static void text_add(struct buf *out, struct str s)
 
 /* ---- fields ------------------------------------------------------------------------------ */
 
+/* header_write folds at blanks alone; here a line without one is broken too. */
 static void field_add(
 	struct buf *out, const char *name, struct str prefix, struct str value, bool utf8)
 {
-	struct buf line = { 0 };
+	struct buf line = { 0 }, field = { 0 };
 
 	buf_add(&line, prefix);
 	text_add(&line, value);
 	for (size_t i = 0; i < line.len && !utf8; i++)
 		if ((unsigned char)line.data[i] >= 0x80)
 			line.data[i] = '?';
-	header_write(out, str_c(name), buf_str(&line));
+	header_write(&field, str_c(name), buf_str(&line));
+	lines_add(out, buf_str(&field));
 	buf_free(&line);
+	buf_free(&field);
 }
 
 static void date_add(struct buf *out, const char *name, int64_t date)

@@ -48,4 +48,10 @@ static inline void lines_reference(struct lines_reference *r, struct str in, str
 	r->used = i;
 }
 
+/* Does it end in a line's end? */
+static inline bool lines_end(struct str s)
+{
+	return s.len >= 2 && memcmp(s.data + s.len - 2, "\r\n", 2) == 0;
+}
+
 #endif

@@ -353,6 +353,7 @@ START_TEST(paths_leave_what_is_behind_them)
 		NOT_PATH("<@:u@c>", 0, SYNTAX),
 		NOT_PATH("<@a,:u@c>", 0, SYNTAX),
 		NOT_PATH("<@a,b:u@c>", 0, SYNTAX),
+		NOT_PATH("<@a,bcd:u@c>", 0, SYNTAX),
 		NOT_PATH("<@a@b:u@c>", 0, SYNTAX),
 		NOT_PATH("<a:u@c>", 0, SYNTAX),
 		NOT_PATH("<@a, @b:u@c>", 0, SYNTAX),

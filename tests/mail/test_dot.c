@@ -52,15 +52,15 @@ static void expect_reference(struct str wire, size_t first, size_t second, bool 
 	}
 }
 
-/* Every cutting into three of the octets gives what the reference gives for all of them. */
-static void expect_every_split(struct str wire, bool dots, bool normalize)
+/* Every cutting of the octets into two, or three, gives what the reference gives for all. */
+static void expect_every_split(struct str wire, int pieces, bool dots, bool normalize)
 {
 	struct lines_reference want = { .dots = dots, .normalize = normalize };
 	struct buf want_out = { 0 }, out = { 0 };
 
 	lines_reference(&want, wire, &want_out);
 	for (size_t first = 0; first <= wire.len; first++)
-		for (size_t second = first; second <= wire.len; second++)
+		for (size_t second = first; second <= (pieces == 3 ? wire.len : first); second++)
 			expect_reference(wire, first, second, dots, normalize, &want,
 				buf_str(&want_out), &out);
 	buf_free(&want_out);
@@ -141,7 +141,7 @@ START_TEST(only_crlf_dot_crlf_ends_the_data)
 			ck_assert_msg(dot_read(&r, cases[i].wire, &used, &out) == cases[i].end,
 				"case %zu", i);
 			buf_free(&out);
-			expect_every_split(cases[i].wire, true, normalize);
+			expect_every_split(cases[i].wire, 3, true, normalize);
 		}
 }
 END_TEST
@@ -173,7 +173,8 @@ START_TEST(every_short_text_is_read_as_the_reference_says_however_it_is_cut)
 		for (unsigned n = 0; n < count; n++) {
 			nth_text(n, len, text);
 			for (int mode = 0; mode < 4; mode++)
-				expect_every_split(str_make(text, len), mode & 1, mode & 2);
+				expect_every_split(
+					str_make(text, len), len < 6 ? 3 : 2, mode & 1, mode & 2);
 		}
 	}
 }

@@ -324,7 +324,7 @@ START_TEST(long_lines_are_broken_so_that_a_header_stays_one)
 		buf_add_c(&message, "word word ");
 	buf_add_c(&message, "\r\nX-Last: y\r\n\r\n");
 	dsn.message = buf_str(&message);
-	dsn.text = buf_str(&message);
+	dsn.text = dsn.to = buf_str(&message);
 	write_and_read(&dsn, &out, &report, arena);
 	ck_assert(utf8_valid(report.returned.body));
 	ck_assert(header_find(report.returned.body, STR("X-Last"), 0, &field));

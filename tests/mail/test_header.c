@@ -134,6 +134,7 @@ END_TEST
 
 #define X10 "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X94 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxxx"
 #define X900 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
 START_TEST(fields_are_written_folded_and_clean)
@@ -156,6 +157,12 @@ START_TEST(fields_are_written_folded_and_clean)
 		{ STR_INIT("A"), STR_INIT("b\0\x01\x7f\tc"), STR_INIT("A: b???\tc\r\n") },
 		{ STR_INIT("A"), STR_INIT("\xc3\xbc"), STR_INIT("A: \xc3\xbc\r\n") },
 		{ STR_INIT("A: x\r\nB"), STR_INIT("c"), STR_INIT("A??x??B: c\r\n") },
+		/* 998 octets are a line, 999 are none. */
+		{ STR_INIT("A"), STR_INIT("y " X900 X94), STR_INIT("A: y\r\n " X900 X94 "\r\n") },
+		{ STR_INIT("A"), STR_INIT("y" X900 X94 " b"),
+			STR_INIT("A: y" X900 X94 "\r\n b\r\n") },
+		{ STR_INIT("A"), STR_INIT("y " X900 X94 " b"),
+			STR_INIT("A: y\r\n " X900 X94 " b\r\n") },
 		{ STR_INIT("A"), STR_INIT(X900 " " X100),
 			STR_INIT("A: " X900 "\r\n " X100 "\r\n") },
 		{ STR_INIT("A"), STR_INIT(X900 X100 " b"), STR_INIT("A: " X900 X100 "\r\n b\r\n") },

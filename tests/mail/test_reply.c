@@ -101,6 +101,25 @@ START_TEST(long_lines_go_on_in_another_one)
 }
 END_TEST
 
+START_TEST(lines_are_full_to_the_last_octet)
+{
+	struct buf out = { 0 }, text = { 0 };
+	struct str wire, line;
+
+	for (int i = 0; i < 506 + 1; i++)
+		buf_add_char(&text, 'x');
+	reply_write(&out, 250, NULL, buf_str(&text), false);
+	wire = buf_str(&out);
+	ck_assert(str_split(&wire, '\n', &line));
+	ck_assert_uint_eq(line.len + 1, 512);
+	ck_assert(str_split(&wire, '\n', &line));
+	ck_assert_uint_eq(line.len + 1, 4 + 3);
+	ck_assert_uint_eq(wire.len, 0);
+	buf_free(&out);
+	buf_free(&text);
+}
+END_TEST
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 /* Feeds `wire` as a connection would: `step` octets at a time, and each time the whole of what
@@ -298,6 +317,6 @@ END_TEST
 
 TEST_MAIN("mail/reply", enhanced_codes_have_the_class_of_their_code,
 	replies_are_written_line_by_line, long_lines_go_on_in_another_one,
-	replies_are_read_however_they_arrive, what_is_no_reply_is_said_to_be_none,
-	a_server_that_never_stops_is_stopped, a_line_without_an_end_is_given_up_at_its_limit,
-	a_reply_can_be_used_again)
+	lines_are_full_to_the_last_octet, replies_are_read_however_they_arrive,
+	what_is_no_reply_is_said_to_be_none, a_server_that_never_stops_is_stopped,
+	a_line_without_an_end_is_given_up_at_its_limit, a_reply_can_be_used_again)
