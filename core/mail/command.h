@@ -8,8 +8,8 @@
 #include "mail/address.h"
 
 enum {
-	COMMAND_LINE_MAX = 512, /* with CRLF (RFC 5321 4.5.3.1.4) ... */
-	COMMAND_MAIL_MAX = 2048, /* ... more for what extensions add; AUTH up to 12288 (RFC 4954 4) */
+	COMMAND_LINE_MAX = 512,  /* with CRLF (RFC 5321 4.5.3.1.4) ... */
+	COMMAND_MAIL_MAX = 2048, /* ... more for what extensions add; AUTH: 12288 (RFC 4954 4) */
 	COMMAND_PARAMETERS = 24
 };
 
@@ -51,18 +51,22 @@ bool xtext_decode(struct str in, struct arena *arena, struct str *out);
 struct str xtext_encode(struct str in, struct arena *arena);
 
 /* The parameters of MAIL that tmail understands, all checked. */
-enum parameter_result { PARAMETER_OK, PARAMETER_UNKNOWN /* 555 5.5.4 */, PARAMETER_BAD /* 501 5.5.4 */,
-	PARAMETER_CONFLICT /* 501 */ };
+enum parameter_result {
+	PARAMETER_OK,
+	PARAMETER_UNKNOWN, /* 555 5.5.4 */
+	PARAMETER_BAD,     /* 501 5.5.4 */
+	PARAMETER_CONFLICT /* 501 5.5.4: NEVER with another */
+};
 struct mail_parameters {
 	uint64_t size; /* 0: not said; a number too big for it is UINT64_MAX */
 	bool has_size, smtputf8, has_auth;
-	unsigned body; /* 0 7BIT, 1 8BITMIME, 2 BINARYMIME (not offered: bad) */
-	unsigned ret;  /* 0 not said, 1 FULL, 2 HDRS */
+	unsigned body;    /* 0 7BIT, 1 8BITMIME, 2 BINARYMIME (not offered: bad) */
+	unsigned ret;     /* 0 not said, 1 FULL, 2 HDRS */
 	struct str envid; /* decoded, at most 100 characters */
 	struct str auth;  /* AUTH= decoded; "<>" */
 };
 struct rcpt_parameters {
-	unsigned notify;     /* TMAIL_NOTIFY_* bits: 1 NEVER 2 SUCCESS 4 FAILURE 8 DELAY; 0 not said */
+	unsigned notify; /* TMAIL_NOTIFY_* bits: 1 NEVER 2 SUCCESS 4 FAILURE 8 DELAY; 0 not said */
 	struct str original; /* ORCPT: "type;address", decoded */
 };
 enum parameter_result mail_parameters_read(const struct parameters *in, struct arena *arena,

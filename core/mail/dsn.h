@@ -19,8 +19,8 @@ struct dsn_recipient {
 };
 struct dsn {
 	struct str reporting_mta, envid, to, from; /* from: "MAILER-DAEMON@host" */
-	struct str message_id; /* of the report, without <> */
-	struct str queue_id;   /* of the message it is about */
+	struct str message_id;                     /* of the report, without <> */
+	struct str queue_id;                       /* of the message it is about */
 	int64_t date, arrival;
 	const struct dsn_recipient *recipients;
 	size_t count;

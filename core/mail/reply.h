@@ -19,7 +19,7 @@ enum { REPLY_LINES_MAX = 100, REPLY_LINE_MAX = 2048, REPLY_MAX = 32768 };
 enum reply_result {
 	REPLY_DONE,
 	REPLY_MORE,
-	REPLY_BAD /* not a reply: no code, codes that differ, no CRLF in sight, too long, too many */
+	REPLY_BAD /* not a reply: no code, codes that differ, no end in sight, too long, too many */
 };
 struct reply {
 	unsigned code;

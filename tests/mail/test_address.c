@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Addresses and paths: what is one, what is none and why, and the one form each has.
+ */
 #include "mail/address.h"
 
 #include "tests/mail/expect.h"

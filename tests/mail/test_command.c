@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Command lines cut into pieces, and the two small grammars beside them.
+ */
 #include "mail/command.h"
 
 #include "tests/mail/expect.h"

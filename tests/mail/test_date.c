@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The date of a header field, against known moments and the calendar of the C library.
+ */
 #include "mail/header.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Names in ASCII and UTF-8, and literals. Most of what is refused here only looks like a name.
+ */
 #include "mail/domain.h"
 
 #include "tests/mail/expect.h"

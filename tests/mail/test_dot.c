@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Line endings on the wire. Tables for what is known to have gone wrong elsewhere; beside them the
+ * reference of lines_reference.h, over all short texts and many long ones, in every cutting.
+ */
 #include "mail/dot.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Reports are written, taken apart again by report.h, and their pieces compared.
+ */
 #include "mail/dsn.h"
 
 #include "tests/mail/expect.h"

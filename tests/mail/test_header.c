@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Fields found and written, and the end of a header, whole and while it arrives.
+ */
 #include "mail/header.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The parameters of MAIL and RCPT: their syntax, then what each may say.
+ */
 #include "mail/command.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The trace field: what it tells, what it leaves out, and what no client can make of it.
+ */
 #include "mail/header.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Replies written, and those of servers read, however they arrive and whatever they are.
+ */
 #include "mail/reply.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * ${name} in the text of a bounce.
+ */
 #include "mail/dsn.h"
 
 #include "tests/mail/expect.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * xtext there and back.
+ */
 #include "mail/command.h"
 
 #include "tests/mail/expect.h"
