@@ -298,6 +298,12 @@ static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK
 	HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA), HOUSE_HOOK(EOM), HOUSE_HOOK(RESET),
 	HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED), HOUSE_HOOK(DISCONNECT) };
 
+/* The same function, for a test whose function answers TMAIL_WAIT. */
+#define HOUSE_WAITING_HOOK(point) { TMAIL_POINT_##point, TMAIL_WAITS, house_run }
+static const struct tmail_hook house_waiting_hooks[] = { HOUSE_WAITING_HOOK(CONNECT),
+	HOUSE_WAITING_HOOK(HELO), HOUSE_WAITING_HOOK(MAIL), HOUSE_WAITING_HOOK(RCPT),
+	HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM) };
+
 static enum tmail_verdict house_stream_run(struct tmail_call *call, const union tmail_event *event)
 {
 	(void)call;
@@ -318,11 +324,13 @@ static const struct tmail_module house_modules[] = {
 	HOUSE_MODULE("test/tables", .services = TMAIL_LIST(house_services)),
 	HOUSE_MODULE("test/users", .services = TMAIL_LIST(house_user_services)),
 	HOUSE_MODULE("test/hooks", .hooks = TMAIL_LIST(house_hooks)),
+	HOUSE_MODULE("test/waiting", .hooks = TMAIL_LIST(house_waiting_hooks)),
 	HOUSE_MODULE("test/stream", .hooks = TMAIL_LIST(house_stream_hooks)),
 };
 #define HOUSE_TABLES "{ module = \"test/tables\"; }"
 #define HOUSE_USERS "{ module = \"test/users\"; }"
 #define HOUSE_HOOKS "{ module = \"test/hooks\"; may_relay = true; }"
+#define HOUSE_WAITING "{ module = \"test/waiting\"; }"
 #define HOUSE_STREAM "{ module = \"test/stream\"; }"
 
 /* ---- the server -------------------------------------------------------------------------- */
