@@ -52,11 +52,11 @@ static struct lane *unspool_lane;
 
 void chain_unspool(unspool_function *read)
 {
-	unspool_read = read;
-	if (read && !unspool_lane)
-		unspool_lane = lane_new("unspool", UNSPOOL_WIDTH, UNSPOOL_DEPTH);
 	if (!read)
-		lane_free(&unspool_lane);
+		lane_free(&unspool_lane); /* what is under way still reads */
+	else if (!unspool_lane)
+		unspool_lane = lane_new("unspool", UNSPOOL_WIDTH, UNSPOOL_DEPTH);
+	unspool_read = read;
 }
 
 static void content_free(struct content *c)
