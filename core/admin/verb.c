@@ -79,7 +79,7 @@ struct verb *verbs_of(struct generation *g, size_t *count)
 	return verbs;
 }
 
-const struct verb *verb_find(const struct verb *verbs, size_t count, struct str name)
+const struct verb *verb_named(const struct verb *verbs, size_t count, struct str name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (str_equal(str_c(verbs[i].name), name))
@@ -151,7 +151,7 @@ const struct verb *verb_of_words(const struct verb *verbs, size_t count, const s
 		return NULL;
 	}
 	for (size_t n = word_count < WORDS_OF_A_NAME ? word_count : WORDS_OF_A_NAME; n && !v; n--) {
-		v = verb_find(verbs, count, name_of_words(&name, words, n));
+		v = verb_named(verbs, count, name_of_words(&name, words, n));
 		*used = n;
 	}
 	buf_free(&name);

@@ -54,7 +54,7 @@ struct verb {
  * core's. Of two instances with one verb the first has it. */
 struct verb *verbs_of(struct generation *g, size_t *count);
 /* By its whole name. */
-const struct verb *verb_find(const struct verb *verbs, size_t count, struct str name);
+const struct verb *verb_named(const struct verb *verbs, size_t count, struct str name);
 /* By the words of a command line; *used of them are its name. NULL with why. */
 const struct verb *verb_of_words(const struct verb *verbs, size_t count, const struct str *words,
 	size_t word_count, size_t *used, struct why *why);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct place { /* what every step needs */
@@ -63,6 +64,7 @@ static bool place_settle(struct place *place, struct why *why)
 	bool ok =
 		identity_of(user, &place->identity, why) && privileges_drop(&place->identity, why);
 
+	umask(077);
 	place->folders = module_folders(str_tm(settings->top.module_path));
 	conf_free(&conf);
 	problems_free(&problems); /* the check finds them again */

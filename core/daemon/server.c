@@ -411,7 +411,7 @@ int server_main(const char *file)
 	}
 	server.phase = SERVER_SERVING;
 	channel_send(server.channel, PACKET_READY, NULL, -1);
-	log_event(LEVEL_INFO, NULL, "ready");
+	log_event(LEVEL_INFO, NULL, "serving");
 	while (server.phase != SERVER_OVER) {
 		loop_run(server.main);
 		generation_reap();

@@ -55,7 +55,8 @@ static const struct tmail_option top_options[] = {
 };
 
 static const struct tmail_option store_options[] = {
-	TMAIL_BOOL(struct store_settings, create, "create", "false",
+	SAMPLED(TMAIL_TYPE_BOOL, int32_t, struct store_settings, create, "create", "false", "true",
+		NULL,
 		"Make database tables that are missing at the start, rather than ask or stop."),
 };
 

@@ -5,6 +5,7 @@
  */
 #include "admin/control_wire.h"
 #include "tests/admin/collect.h"
+#include "tests/lib/folder.h"
 #include "tests/lib/test.h"
 
 #include "base/num.h"
@@ -17,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char folder[] = "control.XXXXXX", path[64];
+static char folder[TEST_FOLDER], path[TEST_FOLDER + 4];
 static int listening;
 static struct loop *loop;
 static struct control *control;
@@ -82,7 +83,7 @@ static void server_start(void)
 {
 	struct why why;
 
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder_make(folder);
 	snprintf(path, sizeof path, "%s/s", folder);
 	listening = control_listen(path, &why);
 	ck_assert_msg(listening >= 0, "%s", why.text);
@@ -100,8 +101,7 @@ static void server_stop(void)
 	pthread_join(thread, NULL);
 	loop_free(&loop);
 	close(listening);
-	unlink(path);
-	rmdir(folder);
+	test_folder_remove(folder);
 }
 
 static int ask(struct collect *c, const char *line, struct why *why)
@@ -352,7 +352,7 @@ START_TEST(only_a_missing_socket_or_a_refusal_means_stopped)
 	struct why why;
 	int fd;
 
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder_make(folder);
 	snprintf(path, sizeof path, "%s/s", folder);
 	ck_assert_int_eq(ask(&c, "x", &why), -1); /* missing */
 	fd = control_listen(path, &why);
@@ -364,8 +364,7 @@ START_TEST(only_a_missing_socket_or_a_refusal_means_stopped)
 	ck_assert_int_eq(control_listen(path, &why), -1);
 	ck_assert_ptr_nonnull(strstr(why.text, "a server answers there already"));
 	close(fd);
-	unlink(path);
-	rmdir(folder);
+	test_folder_remove(folder);
 	snprintf(path, sizeof path, "/dev/null/s");
 	ck_assert_int_eq(ask(&c, "x", &why), -2); /* trouble: not a proof of anything */
 	ck_assert_ptr_nonnull(strstr(why.text, "/dev/null/s"));
