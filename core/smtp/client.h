@@ -47,9 +47,12 @@ struct client_outcome {
 	char enhanced[16];
 	struct str text; /* the remote's words, or ours ("connection lost after RCPT"); "code x.y.z words" is the caller's to build */
 };
+/* Texts of outcomes live until the next client_send, or until the client is closed; the one
+ * handed to `ready` while it runs. */
 
-/* Dials and speaks up to EHLO. ready: once; client NULL when there is none, with the outcome.
- * The client is the receiver's. */
+/* Dials and speaks up to EHLO. ready: once, never before client_connect returns; client NULL
+ * when there is none, with the outcome (always CLASS_NEXT_HOST). The client is the receiver's.
+ * `log` of the settings must live as long as the client. */
 struct client_open;
 struct client_open *client_connect(struct loop *loop, const struct endpoint *peers, size_t count,
 	const struct ip *sources, size_t source_count, const struct client_settings *settings,
@@ -80,7 +83,8 @@ struct client_transaction {
 	struct str pieces[3];
 	size_t piece_count;
 	int (*more)(void *ctx, struct str *octets);
-	/* Every recipient has its outcome. usable: the connection can take another transaction. */
+	/* Every recipient has its outcome. usable: the connection can take another transaction.
+	 * Never before client_send returns. */
 	void (*done)(void *ctx, struct client *c, bool usable);
 	void *ctx;
 };
@@ -92,5 +96,7 @@ void client_watch(struct client *c, void (*lost)(void *ctx, struct client *c), v
 /* QUIT (not waited for longer than its timeout), close, free. Clears the pointer. A transaction
  * under way ends in CLASS_TEMPORARY or UNKNOWN first, through its `done`. */
 void client_close(struct client **c);
+/* The same without waiting for the server's farewell: for a loop that is about to end. */
+void client_abort(struct client **c);
 
 #endif

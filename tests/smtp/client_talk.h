@@ -145,8 +145,7 @@ static inline void talk_opened(void *ctx, struct client *c, const struct client_
 /* Until the transaction has ended, or there is no connection. */
 static inline void talk_run(struct talk *t)
 {
-	t->open = client_connect(
-		t->loop, &t->endpoint, 1, NULL, 0, &t->settings, talk_opened, t);
+	t->open = client_connect(t->loop, &t->endpoint, 1, NULL, 0, &t->settings, talk_opened, t);
 	loop_run(t->loop);
 }
 

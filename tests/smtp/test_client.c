@@ -6,8 +6,9 @@
 
 #include "tests/lib/test.h"
 
-#define OFFERS "> 250-peer", "> 250-PIPELINING", "> 250-SIZE 1000", "> 250-8BITMIME",              \
-	"> 250-DSN", "> 250 SMTPUTF8"
+#define OFFERS                                                                                     \
+	"> 250-peer", "> 250-PIPELINING", "> 250-SIZE 1000", "> 250-8BITMIME", "> 250-DSN",        \
+		"> 250 SMTPUTF8"
 
 START_TEST(the_envelope_is_one_write_where_pipelining_is_offered)
 {
@@ -20,8 +21,9 @@ START_TEST(the_envelope_is_one_write_where_pipelining_is_offered)
 	talk_recipients(&t, "a@example.com", "b@example.com", NULL);
 	talk_content(&t, "Subject: x\r\n\r\nhello\r\n");
 	talk_run(&t);
-	talk_saw(&t, "MAIL FROM:<s@example.com> SIZE=21\r\nRCPT TO:<a@example.com>\r\n"
-		     "RCPT TO:<b@example.com>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n");
+	talk_saw(&t,
+		"MAIL FROM:<s@example.com> SIZE=21\r\nRCPT TO:<a@example.com>\r\n"
+		"RCPT TO:<b@example.com>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n");
 	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
 	ck_assert_int_eq(t.r[0].outcome.stage, STAGE_DONE);
 	ck_assert_uint_eq(t.r[0].outcome.code, 250);
@@ -53,9 +55,9 @@ END_TEST
 
 START_TEST(helo_is_said_when_ehlo_is_not_known)
 {
-	static const char *const script[] = { "> 220 peer", "< EHLO", "> 500 what", "< HELO me.example",
-		"> 250 peer", "< MAIL FROM:<s@example.com>", "> 250 ok", "< RCPT", "> 250 ok", "< DATA",
-		"> 354 go", "<.", "> 250 ok", "wait", NULL };
+	static const char *const script[] = { "> 220 peer", "< EHLO", "> 500 what",
+		"< HELO me.example", "> 250 peer", "< MAIL FROM:<s@example.com>", "> 250 ok",
+		"< RCPT", "> 250 ok", "< DATA", "> 354 go", "<.", "> 250 ok", "wait", NULL };
 	struct talk t;
 
 	talk_start(&t, script);
@@ -112,8 +114,8 @@ END_TEST
 START_TEST(after_a_refused_mail_the_replies_behind_it_are_taken)
 {
 	static const char *const script[] = { "> 220 peer", "< EHLO", OFFERS, "<*",
-		"> 553 5.1.8 sender?", "> 503 first", "> 503 first", "> 503 first", "<*", "> 250 ok",
-		"> 250 ok", "> 250 ok", "> 354 go", "<.", "> 250 ok", "wait", NULL };
+		"> 553 5.1.8 sender?", "> 503 first", "> 503 first", "> 503 first", "<*",
+		"> 250 ok", "> 250 ok", "> 250 ok", "> 354 go", "<.", "> 250 ok", "wait", NULL };
 	struct talk t;
 
 	talk_start(&t, script);
@@ -237,8 +239,8 @@ START_TEST(an_address_cannot_smuggle_a_command)
 	struct talk t;
 
 	talk_start(&t, script);
-	talk_recipients(&t, "a@x.org>\r\nRSET\r\n", "b@x.org", "c> NOTIFY=NEVER", "\"d> e\"@x.org",
-		NULL);
+	talk_recipients(
+		&t, "a@x.org>\r\nRSET\r\n", "b@x.org", "c> NOTIFY=NEVER", "\"d> e\"@x.org", NULL);
 	talk_run(&t);
 	ck_assert_int_eq(t.r[0].outcome.class, CLASS_PERMANENT);
 	ck_assert_int_eq(t.r[2].outcome.class, CLASS_PERMANENT);
@@ -251,8 +253,8 @@ END_TEST
 START_TEST(lmtp_answers_once_for_each_accepted_recipient)
 {
 	static const char *const script[] = { "> 220 peer", "< LHLO", OFFERS, "<*", "> 250 ok",
-		"> 250 ok", "> 550 no", "> 250 ok", "> 250 ok", "> 354 go", "<.", "> 250 2.0.0 kept",
-		"> 452 4.2.2 full", "> 550 5.2.2 full for ever", "wait", NULL };
+		"> 250 ok", "> 550 no", "> 250 ok", "> 250 ok", "> 354 go", "<.",
+		"> 250 2.0.0 kept", "> 452 4.2.2 full", "> 550 5.2.2 full for ever", "wait", NULL };
 	struct talk t;
 
 	talk_start(&t, script);
@@ -337,14 +339,16 @@ END_TEST
 START_TEST(a_connection_that_ends_while_idle_is_told_to_its_owner)
 {
 	static const char *const script[] = { "> 220 peer", "< EHLO", OFFERS, "<*", "> 250 ok",
-		"> 250 ok", "> 354 go", "<.", "> 250 ok", "> 421 idle for too long", "close", NULL };
+		"> 250 ok", "> 354 go", "<.", "> 250 ok", "> 421 idle for too long", "close",
+		NULL };
 	struct talk t;
 
 	talk_start(&t, script);
 	talk_recipients(&t, "a@x.org", NULL);
 	talk_run(&t);
 	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
-	talk_wait_lost(&t);
+	if (t.usable) /* else its farewell had come with the reply */
+		talk_wait_lost(&t);
 	talk_end(&t);
 }
 END_TEST
@@ -416,5 +420,4 @@ TEST_MAIN("smtp/client", the_envelope_is_one_write_where_pipelining_is_offered,
 	one_transaction_after_another_goes_over_one_connection,
 	a_connection_that_ends_while_idle_is_told_to_its_owner,
 	a_transaction_over_a_lost_connection_is_temporary,
-	closing_in_the_middle_ends_the_transaction_first,
-	nobody_listening_is_a_matter_of_the_host)
+	closing_in_the_middle_ends_the_transaction_first, nobody_listening_is_a_matter_of_the_host)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What client.c (the connection) and client_send.c (the transaction) share: one client, its
+ * states, and the one function that changes the state. Private to these two files.
+ */
+#ifndef SMTP_CLIENT_STATE_H
+#define SMTP_CLIENT_STATE_H
+
+#include "mail/dot.h"
+#include "net/stream.h"
+#include "smtp/client.h"
+
+/* A state is the reply that is waited for; with pipelining the commands behind it may have been
+ * sent long before. The table in client.c says how long, and what may follow. */
+enum client_state {
+	AT_GREETING,
+	AT_EHLO,     /* or LHLO */
+	AT_HELO,     /* EHLO was not known */
+	AT_STARTTLS, /* 220, and then */
+	AT_TLS,      /* the handshake, and EHLO again */
+	AT_AUTH,
+	AT_IDLE, /* no reply is waited for */
+	AT_RSET, /* what the last transaction left behind is cleared */
+	AT_MAIL,
+	AT_RCPT, /* of recipients[rcpt] */
+	AT_DATA,
+	AT_CONTENT, /* no reply may come: the content is being sent */
+	AT_DOT,     /* LMTP: of recipients[rcpt] */
+	AT_EMPTY,   /* a lone dot was sent: DATA was answered 354 with nobody to send to */
+	AT_QUIT,
+	AT_ENDED, /* the connection is of no more use */
+	AT_STATES
+};
+
+/* Of a recipient within a transaction. SETTLED: it has its outcome; SKIPPED: it had it before
+ * anything was said, and RCPT is not sent for it. */
+enum client_recipient_state {
+	RECIPIENT_WAITING,
+	RECIPIENT_ACCEPTED,
+	RECIPIENT_SETTLED,
+	RECIPIENT_SKIPPED
+};
+
+struct client {
+	struct loop *loop;
+	struct client_settings settings;
+	struct arena *arena; /* of the connection */
+	struct arena *words; /* texts of outcomes, until the next transaction */
+	struct stream *stream;
+	struct deadline deadline;
+	struct reply reply;
+	enum client_state state;
+	unsigned offers;
+	uint64_t size_limit;
+	struct endpoint peer, local;
+	struct client_open *open; /* until `ready` */
+
+	/* The transaction. */
+	struct client_transaction *t;
+	uint8_t *states; /* enum client_recipient_state, one a recipient */
+	size_t rcpt;     /* whose reply comes next */
+	size_t accepted;
+	bool ahead;       /* all of the envelope, and DATA, are on their way */
+	bool finished;    /* every recipient has its outcome; `done` is to be told */
+	bool needs_reset; /* the server still holds an envelope */
+	bool closing;     /* client_close is at work */
+	bool posted;      /* the task is on its way: the client must outlive it */
+	struct task task;
+
+	/* Its content. */
+	struct dot_writer dot;
+	size_t piece, piece_at;
+	bool more_waits; /* more() answered PENDING */
+
+	void (*lost)(void *ctx, struct client *c);
+	void *lost_ctx;
+};
+
+/* Changes the state; sets its deadline. */
+void client_enter(struct client *c, enum client_state state);
+/* Octets that go out when the callback returns. */
+struct buf *client_output(struct client *c);
+/* The words of the reply just read, as an outcome of that stage. */
+struct client_outcome client_replied(struct client *c, enum client_stage stage);
+/* An outcome in our own words. */
+struct client_outcome client_said(struct client *c, enum client_class class,
+	enum client_stage stage, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The connection is of no more use: it is closed, and whoever has no outcome gets this one. It
+ * is told when the event that led here ends. */
+void client_fail(struct client *c, struct client_outcome outcome);
+void client_free(struct client *c);
+enum client_stage client_stage(const struct client *c);
+const char *client_waits_for(const struct client *c);
+
+/* client_send.c: the reply that a transaction's state waited for has come. */
+void client_transaction_reply(struct client *c);
+/* Everybody without an outcome gets this one (CLASS_UNKNOWN where the end of data was sent and
+ * its reply is missing). */
+void client_transaction_fail(struct client *c, struct client_outcome outcome);
+/* There is room for more content. */
+void client_content(struct client *c);
+/* Tells `done`, as the last thing that is done with the client. */
+void client_finish(struct client *c);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Next hops for tests, on a port of the kernel's choice and on threads of their own: one that
+ * plays a script, word by word, however it lies; and a server that behaves, but for the rules
+ * it was given. Both record what arrived.
+ */
+#ifndef TESTS_LIB_PEER_H
+#define TESTS_LIB_PEER_H
+
+#include "base/str.h"
+
+struct peer;
+
+/* A script: steps, NULL at the end. Connections are taken one after another.
+ *   "> 220 hello"  sends the line with CRLF        ">> text"  sends it as it is
+ *   "< MAIL FROM"  reads a line that starts so     "<."       reads to the end of data
+ *   "<*"           reads what one recv gives       "wait"     reads until the client closes
+ *   "close" "reset"  end the connection            "next"     closes, takes the next one
+ *   "flood"        sends digits without an end until the client closes
+ * At the end of the script the connection is closed. */
+struct peer *peer_script(const char *const *steps);
+
+/* A server: whatever comes is answered as a mail server would. A rule changes what is said to
+ * lines that start with its `line` (any case); "." is the end of data, "connect" the greeting.
+ * `times` 0: always; else that often. Reply NULL: the connection is closed; "" : nothing is
+ * said. A reply may have several lines ("250-a\r\n250 b"). */
+struct peer_rule {
+	const char *line, *reply;
+	unsigned times;
+};
+enum { PEER_LMTP = 1, PEER_PLAIN = 2 /* offers nothing */ };
+struct peer *peer_server(const struct peer_rule *rules, size_t count, unsigned flags);
+
+unsigned peer_port(const struct peer *p);
+/* What arrived on all connections, in order; free() it. */
+char *peer_seen(struct peer *p);
+/* Lines that did not come as the script said; 0 is well. */
+unsigned peer_surprises(struct peer *p);
+unsigned peer_connections(struct peer *p);
+
+/* A message that the server answered 2yz to. Waits until there are n of them. */
+struct peer_message {
+	struct str sender, content; /* dots unstuffed */
+	struct str recipients;      /* "a@b c@d", those accepted */
+	struct str mail;            /* the whole line */
+	unsigned connection;        /* from 1 */
+};
+void peer_wait_messages(struct peer *p, unsigned n);
+unsigned peer_messages(struct peer *p);
+const struct peer_message *peer_message(struct peer *p, unsigned i);
+/* Waits until n connections were taken. */
+void peer_wait_connections(struct peer *p, unsigned n);
+/* While held, the server says nothing to the end of data; let go answers all. */
+void peer_hold(struct peer *p);
+void peer_let_go(struct peer *p);
+/* Changes what rule `i` says. */
+void peer_rule_set(struct peer *p, size_t i, const char *reply, unsigned times);
+/* Ends the threads; also in the middle of a script. */
+void peer_end(struct peer **p);
+
+#endif
