@@ -189,7 +189,8 @@ struct generation *generation_new(
 	pthread_mutex_lock(&host_lock);
 	living++;
 	pthread_mutex_unlock(&host_lock);
-	good = instances_make(g, setup, old, problems);
+	good = problems->count == 0;
+	good = instances_make(g, setup, old, problems) && good;
 	good = generation_consistent(g, problems) && good;
 	generation_order(g);
 	if (good && setup->purpose != PURPOSE_CHECK)

@@ -31,7 +31,8 @@ struct generation_setup {
 	bool create;             /* migrations are run rather than asked for */
 	const void *settings;    /* the daemon's own, in the arena of conf; see below */
 };
-/* NULL with problems. `old` (may be NULL) gives its unchanged instances. */
+/* NULL with problems, also with those that were there before (of reading the file). `old` (may
+ * be NULL) gives its unchanged instances. */
 struct generation *generation_new(
 	const struct generation_setup *setup, struct generation *old, struct problems *problems);
 struct generation *generation_ref(struct generation *g);

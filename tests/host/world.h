@@ -20,6 +20,8 @@
 
 #include <unistd.h>
 
+#undef fail /* Check's; ours is a member of struct tmail_emit */
+
 /* A module written out: MODULE(name, "test/name", .hooks = TMAIL_LIST(...)). */
 #define MODULE(variable, name_, ...)                                                               \
 	static const struct tmail_module variable = { .magic = TMAIL_MAGIC,                        \
