@@ -76,7 +76,7 @@ static const struct {
 	{ "key-cache-size:", "1m" },
 	{ "neg-cache-size:", "256k" },
 	{ "num-queries-per-thread:", "1024" },
-	{ "outgoing-range:", "1024" },
+	{ "outgoing-range:", "256" },
 };
 
 /* What the library would answer itself, against what a configured server says. */
