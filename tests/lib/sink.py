@@ -14,7 +14,7 @@ class Message:
 class Sink:
     """with Sink() as sink: sink.port, sink.messages, sink.wait(n)"""
 
-    def __init__(self, address="127.0.0.1", answer=None, keep=lambda content: content):
+    def __init__(self, address="127.0.0.1", answer=None, keep=lambda content: content, port=0):
         self.messages, self.change = [], threading.Condition()
         self.answer = answer or (lambda verb, argument: None)
         self.keep = keep
@@ -36,7 +36,7 @@ class Sink:
             request_queue_size = 1024
             address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
-        self.server = Server((address, 0), Handler)
+        self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
 
     def __enter__(self):
@@ -107,3 +107,12 @@ class Sink:
             done = self.change.wait_for(lambda: len(self.messages) >= count, seconds)
         assert done, f"{len(self.messages)} of {count} messages came"
         return self.messages
+
+    def find(self, matches, seconds=120):
+        """The first message of which `matches` is true, waited for."""
+        def hit():
+            return next((m for m in self.messages if matches(m)), None)
+        with self.change:
+            found = self.change.wait_for(hit, seconds)
+        assert found, f"none of {len(self.messages)} messages is the one"
+        return found

@@ -31,6 +31,10 @@ class Failed(Exception):
         self.status, self.output, self.errors = status, output, errors
 
 
+class Skipped(Exception):
+    """A case cannot be run here; says why."""
+
+
 class Lines:
     """What a program writes, kept, and waited for without looking again and again."""
 
@@ -200,11 +204,14 @@ class Cases:
     """Named checks, run one after the other and counted."""
 
     def __init__(self):
-        self.passed = self.failed = 0
+        self.passed = self.failed = self.skipped = 0
 
     def run(self, name, function, *arguments):
         try:
             function(*arguments)
+        except Skipped as reason:
+            self.skipped += 1
+            print(f"skip {name}: {reason}", flush=True)
         except Exception as trouble:  # every trouble of a case is that case's failure
             self.failed += 1
             print(f"FAIL {name}\n     {type(trouble).__name__}: {trouble}", flush=True)
@@ -213,5 +220,6 @@ class Cases:
             print(f"ok   {name}", flush=True)
 
     def end(self):
-        print(f"{self.passed} passed, {self.failed} failed")
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{skipped}")
         return 1 if self.failed else 0

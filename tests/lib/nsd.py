@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""A real name server for a test: nsd with zones as text, on a port of the loopback."""
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+
+from unpacked import Missing, free_port, wait_for
+
+CONFIGURATION = """server:
+  ip-address: 127.0.0.1@{port}
+  port: {port}
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  pidfile: "{folder}/nsd.pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  xfrdir: "{folder}"
+  database: ""
+  server-count: 1
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+"""
+
+HEAD = """$ORIGIN {name}.
+$TTL 60
+@ SOA ns. hostmaster. 1 3600 600 86400 60
+@ NS ns.
+"""
+
+
+def program():
+    path = shutil.which("nsd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if not path:
+        raise Missing("nsd is not installed")
+    return path
+
+
+class Nsd:
+    """with Nsd({"example.test": "@ MX 10 mx\\nmx A 127.0.0.2"}) as dns: dns.setting"""
+
+    def __init__(self, zones):
+        self.program, self.process = program(), None
+        self.folder = tempfile.mkdtemp(prefix="tmail-nsd-")
+        self.port = free_port(kind=socket.SOCK_DGRAM)
+        self.name = next(iter(zones))
+        with open(self.folder + "/nsd.conf", "w", encoding="utf-8") as conf:
+            conf.write(CONFIGURATION.format(port=self.port, folder=self.folder))
+            for name, text in zones.items():
+                conf.write(f"zone:\n  name: {name}\n  zonefile: {name}.zone\n")
+                with open(f"{self.folder}/{name}.zone", "w", encoding="utf-8") as zone:
+                    zone.write(HEAD.format(name=name) + text + "\n")
+
+    @property
+    def setting(self):
+        """For tmail.conf."""
+        return f'dns = {{ servers = [ "127.0.0.1@{self.port}" ]; timeout = "5s"; }};\n'
+
+    def answers(self):
+        """Whether it answers for its first zone."""
+        if self.process.poll() is not None:
+            with open(self.folder + "/output", encoding="utf-8") as f:
+                raise AssertionError("nsd ended:\n" + f.read())
+        labels = b"".join(bytes([len(p)]) + p.encode() for p in self.name.split("."))
+        question = struct.pack("!6H", 7, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 6, 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.1)
+            try:
+                s.connect(("127.0.0.1", self.port))
+                s.send(question)
+                answer = s.recv(512)
+            except OSError:
+                return False
+        return answer[3] & 15 == 0 and answer[7] > 0
+
+    def __enter__(self):
+        with open(self.folder + "/output", "wb") as output:
+            self.process = subprocess.Popen(
+                [self.program, "-d", "-c", self.folder + "/nsd.conf"], stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            wait_for(self.answers, 30, "nsd's answer")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
