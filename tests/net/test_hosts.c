@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The hosts file: what is read, what is skipped, and localhost.
+ */
 #include "net/hosts.h"
 
 #include "tests/lib/test.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Names inside resource data, and what is refused as one.
+ */
 #include "net/dns.h"
 
 #include "tests/lib/test.h"

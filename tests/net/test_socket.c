@@ -179,6 +179,10 @@ START_TEST(a_unix_socket_left_by_a_crash_is_replaced_and_one_in_use_is_not)
 	int client = connect_to(&where);
 	ck_assert(endpoint_of_socket(client, true, &back));
 	ck_assert_str_eq(back.path, path);
+	/* Its backlog is full, so that nobody can connect: in use all the same. */
+	ck_assert_int_eq(listen(fd, 0), 0);
+	ck_assert_int_eq(socket_listen(&e, 5, &why), -1);
+	ck_assert(file_exists(path));
 	fd_close(&client);
 	fd_close(&fd); /* the file stays */
 	fd = socket_listen(&e, 5, &why);

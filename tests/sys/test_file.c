@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +88,28 @@ START_TEST(a_write_that_fails_leaves_the_old_file)
 	ck_assert_str_eq(names[0], "taken");
 	ck_assert_ptr_null(names[1]);
 	folder_free(names);
+	clean_up();
+}
+END_TEST
+
+START_TEST(a_write_that_the_disk_refuses_leaves_the_old_file)
+{
+	static char big[65536];
+	struct rlimit small = { .rlim_cur = 4096, .rlim_max = RLIM_INFINITY };
+	struct buf out = { 0 };
+	struct why why;
+
+	ck_assert(file_write(at("note"), STR("old"), 0600, &why));
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert(!file_write(at("note"), str_make(big, sizeof big), 0600, &why));
+	ck_assert_ptr_nonnull(strstr(why.text, strerror(EFBIG)));
+	ck_assert(file_read(at("note"), 100, &out, &why));
+	ck_assert(str_equal(buf_str(&out), STR("old")));
+	char **names = folder_list(folder, "", &why);
+	ck_assert_ptr_null(names[1]);
+	folder_free(names);
+	buf_free(&out);
 	clean_up();
 }
 END_TEST
@@ -267,7 +291,7 @@ START_TEST(flags_of_a_descriptor_are_set)
 END_TEST
 
 TEST_MAIN("sys/file", what_was_written_is_read_back, writing_replaces_and_leaves_no_temporary_file,
-	a_write_that_fails_leaves_the_old_file,
+	a_write_that_fails_leaves_the_old_file, a_write_that_the_disk_refuses_leaves_the_old_file,
 	a_file_larger_than_the_limit_is_refused_and_adds_nothing,
 	a_file_that_is_not_there_says_which, folders_are_made_all_the_way_and_kept,
 	a_folder_is_listed_in_the_order_of_octets, more_names_than_a_first_guess_are_listed,

@@ -114,7 +114,7 @@ START_TEST(the_current_loop_is_known_on_its_thread_only)
 }
 END_TEST
 
-enum { POSTERS = 4, ROUNDS = 20000, LIVE = 8 };
+enum { POSTERS = 4, ROUNDS = 50000, LIVE = 512 };
 
 struct poster {
 	pthread_t thread;

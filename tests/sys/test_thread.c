@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What a thread of ours is like from inside.
+ */
 #include "sys/thread.h"
 
 #include "tests/lib/test.h"
