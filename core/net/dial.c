@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connecting. Attempts are started one after the other, 250 ms apart or as soon as all that are
- * under way have failed; the first that is connected wins and the others are closed. Nothing
- * happens before the loop's next turn, so that `done` never comes while the caller is starting.
+ * Connecting. Attempts are started one after the other, 250 ms apart or as soon as one fails;
+ * the first that is connected wins and the others are closed. Nothing happens before the loop's
+ * next turn, so that `done` never comes while the caller is starting.
  */
 #include "net/dial.h"
 
