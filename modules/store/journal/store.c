@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening, tending and closing a store. Opening writes nothing to the journal: the next file is
+ * begun by the first write, so a command that only looks leaves everything as it was.
+ */
+#include "store.h"
+
+#include "indexer.h"
+#include "replay.h"
+#include "space.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static void table_reset(struct store *store)
+{
+	table_free(&store->table);
+	table_init(&store->table, &store->segments);
+	for (size_t i = 0; i < store->segments.used_count; i++)
+		store->segments.used[i]->fresh = 0;
+}
+
+/* Rows that point to where nothing is would be a queue that cannot be delivered. */
+static bool table_sound(struct store *store)
+{
+	LIST_EACH(struct living, m, &store->table.order, order) {
+		const struct state *states = living_states(m);
+
+		if (!segments_at(&store->segments, m->lsn) ||
+			(m->hold && !segments_at(&store->segments, m->hold)))
+			return false;
+		for (uint32_t i = 0; i < m->count; i++)
+			if (states[i].words < m->lsn ||
+				!segments_at(&store->segments, states[i].words))
+				return false;
+	}
+	return true;
+}
+
+static void index_start(struct store *store)
+{
+	struct why why;
+	bool anew;
+
+	store->mark = UINT64_MAX;
+	if (!store->settings.index_path)
+		return;
+	store->index = index_open(store->settings.index_path, &store->segments.id, &anew, &why);
+	if (!store->index) {
+		note(&store->notes, TMAIL_ERROR, "journal_index_lost",
+			"%s; listings read the journal", why.text);
+		return;
+	}
+	store->mark = 0; /* what is committed may still go back, until it is flushed */
+	if (anew && store->segments.used_count)
+		note(&store->notes, TMAIL_INFO, "journal_index_made",
+			"index.db is made anew from the journal");
+}
+
+/* Takes the rows of the index in, if they can be believed. Answers where replay starts. */
+static uint64_t index_take(struct store *store)
+{
+	uint64_t first = store->segments.first, mark;
+	struct why why;
+
+	if (!store->index)
+		return first;
+	mark = index_mark(store->index);
+	why_set(&why, "index.db: is older than the journal's oldest file");
+	if (mark >= first && index_load(store->index, &store->table, &why)) {
+		why_set(&why, "index.db: points to what is not there");
+		if (table_sound(store))
+			return mark;
+	}
+	table_reset(store);
+	if (mark > 0 || first > 0)
+		note(&store->notes, TMAIL_WARNING, "journal_index_made",
+			"%s; it is made anew from the journal", why.text);
+	if (!index_empty(store->index, &why)) {
+		index_abort(store->index);
+		indexer_give_up(store, &why);
+	}
+	return first;
+}
+
+/* All of its recipients have their end, only the END was not written any more. */
+static void table_finish(struct store *store)
+{
+	unsigned count = 0;
+
+	LIST_EACH(struct living, m, &store->table.order, order) {
+		if (m->living > 0)
+			continue;
+		ended_add(&store->table.ended, m->id);
+		table_drop(&store->table, m);
+		count++;
+	}
+	if (count)
+		note(&store->notes, TMAIL_INFO, "journal_ended",
+			"%u messages had all their outcomes, but no end: ended", count);
+}
+
+static bool store_load(struct store *store, struct why *why)
+{
+	struct segments *s = &store->segments;
+	struct replayed replayed;
+	uint64_t from;
+
+	if (!segments_open(s, store->files, store->settings.segment_size, why))
+		return false;
+	if (s->aside && !s->known)
+		return why_set(why,
+			"segment-%08" PRIu32 " holds something that cannot be read, and no other "
+			"file can: to begin anew, move the files of this folder away",
+			s->aside_number);
+	if (s->aside)
+		note(&store->notes, TMAIL_ERROR, "journal_damaged",
+			"%u files hold nothing that can be read, the last is segment-%08" PRIu32
+			"; left alone",
+			s->aside, s->aside_number);
+	index_start(store);
+	from = index_take(store);
+	if (!replay(store, from, store->index ? index_ended(store->index) : 0, &replayed, why))
+		return false;
+	table_finish(store);
+	table_sort(&store->table);
+	store->writer.end = replayed.end;
+	store->writer.first = replayed.first;
+	spools_sweep(store, replayed.damaged > 0);
+	return true;
+}
+
+/* ---- the keeper ----------------------------------------------------------------------------- */
+
+static bool spools_turn(struct store *store)
+{
+	struct tmail_id id;
+	bool found;
+
+	pthread_mutex_lock(&store->lock);
+	found = store->table.spool_count > 0;
+	if (found)
+		id = store->table.spools[--store->table.spool_count];
+	pthread_mutex_unlock(&store->lock);
+	if (found)
+		spool_remove(store, id);
+	return found;
+}
+
+bool store_tend(struct store *store)
+{
+	bool more = indexer_turn(store);
+
+	more = space_turn(store) || more;
+	return spools_turn(store) || more;
+}
+
+void store_wake(struct store *store)
+{
+	if (!store->keeper_runs || store->woken)
+		return;
+	store->woken = true;
+	pthread_cond_signal(&store->wake);
+}
+
+static void keeper_wait(struct store *store)
+{
+	struct timespec until;
+	int64_t ns = store->settings.interval * 1000000;
+
+	while (!store->woken && !store->stopping)
+		pthread_cond_wait(&store->wake, &store->lock);
+	/* What is to do is gathered for a while: many changes, one transaction. */
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns += until.tv_nsec;
+	until.tv_sec += ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	while (!store->stopping &&
+		pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0)
+		;
+	store->woken = false;
+}
+
+static void *keeper_run(void *ctx)
+{
+	struct store *store = ctx;
+
+	pthread_mutex_lock(&store->lock);
+	while (!store->stopping) {
+		bool more = true;
+
+		pthread_mutex_unlock(&store->lock);
+		while (more) {
+			more = store_tend(store);
+			pthread_mutex_lock(&store->lock);
+			more = more && !store->stopping;
+			pthread_mutex_unlock(&store->lock);
+		}
+		pthread_mutex_lock(&store->lock);
+		keeper_wait(store);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return NULL;
+}
+
+static void keeper_start(struct store *store)
+{
+	store->keeper_runs = true;
+	if (pthread_create(&store->keeper, NULL, keeper_run, store) == 0)
+		return;
+	store->keeper_runs = false;
+	note(&store->notes, TMAIL_ERROR, "journal_no_thread", "nobody tends the store");
+}
+
+static void keeper_stop(struct store *store)
+{
+	if (!store->keeper_runs)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->stopping = true;
+	pthread_cond_signal(&store->wake);
+	pthread_mutex_unlock(&store->lock);
+	pthread_join(store->keeper, NULL);
+	store->keeper_runs = false;
+}
+
+/* ---- opening and closing ---------------------------------------------------------------------- */
+
+static void store_free(struct store *store)
+{
+	index_close(&store->index);
+	spools_free(store);
+	writer_free(&store->writer);
+	table_free(&store->table);
+	segments_close(&store->segments);
+	notes_free(&store->notes);
+	pthread_mutex_destroy(&store->writing);
+	pthread_mutex_destroy(&store->indexing);
+	pthread_mutex_destroy(&store->lock);
+	pthread_cond_destroy(&store->wake);
+	free(store);
+}
+
+static int64_t now_real(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+struct store *store_open(struct files *files, const struct store_settings *settings,
+	struct why *why)
+{
+	struct store *store = must_alloc(sizeof *store);
+	pthread_condattr_t attributes;
+
+	store->files = files;
+	store->settings = *settings;
+	if (!store->settings.now)
+		store->settings.now = now_real;
+	notes_init(&store->notes);
+	spools_init(&store->spools);
+	pthread_mutex_init(&store->writing, NULL);
+	pthread_mutex_init(&store->indexing, NULL);
+	pthread_mutex_init(&store->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&store->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	table_init(&store->table, &store->segments);
+	if (!store_load(store, why)) {
+		store_free(store);
+		return NULL;
+	}
+	if (settings->background)
+		keeper_start(store);
+	return store;
+}
+
+void store_close(struct store **store)
+{
+	if (!*store)
+		return;
+	keeper_stop(*store);
+	indexer_close(*store);
+	while (spools_turn(*store))
+		;
+	store_free(*store);
+	*store = NULL;
+}
