@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the server listens on. A listener that a new configuration has unchanged goes on as it
- * is; one that is gone refuses new clients at once, and its sessions finish.
+ * is; the sessions of one that is gone finish.
  */
 #include "daemon/server.h"
 
@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 /* Of what makes a listener this one and no other. */
 static uint64_t listen_hash(const struct listen_settings *l)
@@ -61,9 +60,7 @@ static bool served_start(struct served *s, const struct listen_settings *l, stru
 
 static void served_leave(struct served *s)
 {
-	/* For every process that has the socket: it is in no configuration any more. */
-	shutdown(s->socket.fd, SHUT_RD);
-	s->leaving = true;
+	s->leaving = true; /* the parent refuses new clients, when it hears that this is done */
 	smtp_server_drain(s->smtp);
 	log_event(LEVEL_INFO, NULL, "no_longer_listening", LOG_C("address", s->real));
 }
@@ -158,7 +155,7 @@ bool listeners_set(const struct settings *settings, struct sockets *given, struc
 		if (!entry_set(&given->item[i], &settings->listen[i],
 			    sockets_same(given, i, given->item[i].address), why))
 			return false;
-	served_prune(given); /* last: what was shut cannot be opened again */
+	served_prune(given);
 	endpoints_tell();
 	return true;
 }

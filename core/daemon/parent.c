@@ -276,6 +276,7 @@ static void said_listen(struct parent *p, struct child *child)
 static void said_ready(struct parent *p, struct child *child)
 {
 	if (p->wanted_conf) { /* the LISTEN before it is in force */
+		sockets_refuse(&p->sockets); /* what was not taken over */
 		sockets_free(&p->sockets);
 		p->sockets = p->wanted;
 		p->wanted = (struct sockets){ 0 };
@@ -371,6 +372,7 @@ static void parent_stop(struct parent *p)
 	p->start_at = 0;
 	p->kill_at = clock_mono() + grace * SECOND;
 	notify_stopping();
+	sockets_refuse(&p->sockets);
 	child_stop(&p->current, again);
 	child_stop(&p->next, true);
 }

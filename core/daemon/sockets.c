@@ -9,6 +9,7 @@
 #include "sys/file.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BACKLOG = 4096, FIRST_INHERITED = 3 };
@@ -66,6 +67,7 @@ bool sockets_bind(
 		known = sockets_find(old, address, sockets_same(out, out->count, address));
 		if (known && known->fd >= 0) {
 			sockets_add(out, address, known->fd);
+			out->item[out->count - 1].lent = known->lent;
 			known->fd = -1;
 			continue;
 		}
@@ -92,6 +94,13 @@ void sockets_undo(struct sockets *s, struct sockets *old)
 		}
 	}
 	sockets_free(s);
+}
+
+void sockets_refuse(const struct sockets *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->item[i].fd >= 0 && !s->item[i].lent)
+			shutdown(s->item[i].fd, SHUT_RD);
 }
 
 void sockets_free(struct sockets *s)
@@ -132,6 +141,7 @@ size_t sockets_inherit(struct sockets *out)
 			continue;
 		endpoint_text(&e, address);
 		sockets_add(out, address, fd);
+		out->item[out->count - 1].lent = true;
 	}
 	return out->count;
 }

@@ -11,6 +11,7 @@
 struct listening {
 	char address[ENDPOINT_TEXT]; /* as configured: port 0 stays 0 */
 	int fd;
+	bool lent; /* systemd's, which goes on listening when tmail does not */
 };
 struct sockets {
 	struct listening *item;
@@ -28,6 +29,8 @@ bool sockets_bind(
 	struct sockets *out, const struct settings *settings, struct sockets *old, struct why *why);
 /* Puts back into `old` what sockets_bind took, and closes the rest. */
 void sockets_undo(struct sockets *s, struct sockets *old);
+/* From now on who connects is refused, whichever process has the sockets open. */
+void sockets_refuse(const struct sockets *s);
 /* Closes what is still open, and frees. */
 void sockets_free(struct sockets *s);
 
