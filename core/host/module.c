@@ -95,16 +95,16 @@ static const char *module_find(const char *name, const char *const *dirs, struct
 	return found;
 }
 
-/* libltdl says "file not found" also for an undefined symbol or a missing library. */
-static void open_failed(const char *file, const char *libltdl, struct why *why)
+/* Binds every symbol now: libltdl would leave that to the first call, which would end the server,
+ * and says only "file not found" for a symbol or a library that is missing. */
+static bool file_binds(const char *file, struct why *why)
 {
 	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-	const char *reason = handle ? NULL : dlerror();
 
-	if (handle)
-		dlclose(handle);
-	why_set(why, "%s cannot be opened: %s", file,
-		reason ? reason : (libltdl ? libltdl : "no reason given"));
+	if (!handle)
+		return why_set(why, "%s cannot be opened: %s", file, dlerror());
+	dlclose(handle);
+	return true;
 }
 
 static lt_dlhandle file_open(const char *file, struct why *why)
@@ -112,6 +112,8 @@ static lt_dlhandle file_open(const char *file, struct why *why)
 	lt_dladvise advise;
 	lt_dlhandle handle;
 
+	if (!file_binds(file, why))
+		return NULL;
 	if (lt_dladvise_init(&advise) != 0) {
 		why_set(why, "libltdl: %s", lt_dlerror());
 		return NULL;
@@ -120,7 +122,7 @@ static lt_dlhandle file_open(const char *file, struct why *why)
 	lt_dladvise_resident(&advise);
 	handle = lt_dlopenadvise(file, advise);
 	if (!handle)
-		open_failed(file, lt_dlerror(), why);
+		why_set(why, "%s cannot be opened: %s", file, lt_dlerror());
 	lt_dladvise_destroy(&advise);
 	return handle;
 }
