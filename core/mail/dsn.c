@@ -197,6 +197,17 @@ static const struct {
 	[DSN_EXPANDED] = { "expanded", "2.0.0", 200, "Mail was delivered to a list" },
 };
 
+/* Of type smtp are replies only (RFC 3464 2.3.6); what we found out ourselves is not. */
+static struct str diagnostic_type(struct str diagnostic)
+{
+	bool reply = diagnostic.len > 3 && diagnostic.data[0] >= '2' && diagnostic.data[0] <= '5' &&
+		(diagnostic.data[3] == ' ' || diagnostic.data[3] == '-');
+
+	for (size_t i = 1; reply && i < 3; i++)
+		reply = diagnostic.data[i] >= '0' && diagnostic.data[i] <= '9';
+	return reply ? STR("smtp; ") : STR("x-tmail; ");
+}
+
 static void recipient_write(struct buf *out, const struct dsn_recipient *r, bool utf8)
 {
 	struct str status = str_make(r->status, strnlen(r->status, sizeof r->status));
@@ -213,7 +224,8 @@ static void recipient_write(struct buf *out, const struct dsn_recipient *r, bool
 	if (r->host.len > 0)
 		field_add(out, "Remote-MTA", STR("dns; "), r->host, utf8);
 	if (r->diagnostic.len > 0)
-		field_add(out, "Diagnostic-Code", STR("smtp; "), r->diagnostic, utf8);
+		field_add(out, "Diagnostic-Code", diagnostic_type(r->diagnostic), r->diagnostic,
+			utf8);
 	date_add(out, "Last-Attempt-Date", r->last_attempt);
 	if (r->action == DSN_DELAYED)
 		date_add(out, "Will-Retry-Until", r->will_retry_until);

@@ -14,7 +14,8 @@ struct dsn_recipient {
 	enum dsn_action action;
 	char status[16];       /* "5.1.1" */
 	struct str host;       /* Remote-MTA, or empty */
-	struct str diagnostic; /* the remote's words with their code: "550 5.1.1 no such user" */
+	struct str diagnostic; /* the remote's words with their code: "550 5.1.1 no such user";
+				* or why we gave up by ourselves */
 	int64_t last_attempt, will_retry_until; /* 0: left out */
 };
 struct dsn {

@@ -184,6 +184,35 @@ START_TEST(every_recipient_has_a_group_of_its_own)
 }
 END_TEST
 
+START_TEST(only_a_reply_is_a_diagnostic_of_smtp)
+{
+	static const struct {
+		const char *said, *want;
+	} cases[] = {
+		{ "554 5.7.1 no", "smtp; 554 5.7.1 no" },
+		{ "host far.example not found", "x-tmail; host far.example not found" },
+		{ "554", "x-tmail; 554" },
+		{ "55x no", "x-tmail; 55x no" },
+		{ "1000 tries", "x-tmail; 1000 tries" },
+	};
+	struct arena *arena = arena_new(4096);
+	struct buf out = { 0 };
+	struct report report;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct dsn_recipient recipient = failed();
+		struct dsn dsn = report_of(&recipient, 1);
+
+		recipient.diagnostic = str_c(cases[i].said);
+		write_and_read(&dsn, &out, &report, arena);
+		expect_field(
+			report_group(&report, 1), "Diagnostic-Code", str_c(cases[i].want), arena);
+	}
+	buf_free(&out);
+	arena_free(&arena);
+}
+END_TEST
+
 START_TEST(a_header_may_be_returned_in_place_of_the_message)
 {
 	struct arena *arena = arena_new(4096);
@@ -344,7 +373,7 @@ END_TEST
 
 TEST_MAIN("mail/dsn", a_failure_is_told_to_people_and_programs,
 	each_action_has_its_word_status_and_subject, every_recipient_has_a_group_of_its_own,
-	a_header_may_be_returned_in_place_of_the_message,
+	only_a_reply_is_a_diagnostic_of_smtp, a_header_may_be_returned_in_place_of_the_message,
 	addresses_beyond_ascii_have_a_type_of_their_own, what_strangers_said_stays_where_it_belongs,
 	a_message_that_knows_the_boundary_does_not_end_its_part,
 	long_lines_are_broken_so_that_a_header_stays_one)
