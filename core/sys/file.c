@@ -298,7 +298,10 @@ static bool entry_trusted(const char *path, unsigned uid, struct why *why)
 	if (st.st_uid != 0 && st.st_uid != uid)
 		return why_set(why, "%s: owned by user %u, neither root nor %u", path,
 			(unsigned)st.st_uid, uid);
-	/* The mode of a link says nothing: its folder decides who may change it. */
+	/* The mode of a link says nothing: its folder decides who may change it. In a sticky folder
+	 * of root's (/tmp) others may add entries, not replace those of root or uid on the way. */
+	if (S_ISDIR(st.st_mode) && st.st_uid == 0 && (st.st_mode & S_ISVTX))
+		return true;
 	if (!S_ISLNK(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)))
 		return why_set(why, "%s: others than its owner may write to it (mode %04o)", path,
 			(unsigned)st.st_mode & 07777);

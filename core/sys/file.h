@@ -24,7 +24,8 @@ void folder_free(char **names);
 /* `path` if absolute, else base/path; malloc'd. */
 char *path_join(const char *base, struct str path);
 /* Every folder on an absolute path, and the file, is owned by root or by uid and nobody else
- * may write to it (sticky world-writable folders owned by root are refused too). */
+ * may write to it. A sticky folder of root's, as /tmp, may be on the way: what lies in it
+ * cannot be replaced by others. */
 bool path_trusted(const char *path, unsigned uid, struct why *why);
 bool fd_set_nonblocking(int fd);
 bool fd_set_cloexec(int fd, bool on);

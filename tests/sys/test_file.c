@@ -229,9 +229,10 @@ START_TEST(a_path_that_others_may_change_is_not_trusted)
 {
 	struct why why;
 
-	/* It is below a folder that everybody may write to. */
-	ck_assert(!path_trusted(at(""), getuid(), &why));
-	ck_assert_ptr_nonnull(strstr(why.text, P_tmpdir ": "));
+	ck_assert(folder_make(at("open/inner"), &why));
+	ck_assert_int_eq(chmod(at("open"), 0777), 0);
+	ck_assert(!path_trusted(at("open/inner"), getuid(), &why));
+	ck_assert_ptr_nonnull(strstr(why.text, "others than its owner"));
 	ck_assert(!path_trusted("etc/passwd", 0, &why));
 	ck_assert_ptr_nonnull(strstr(why.text, "absolute"));
 	ck_assert(!path_trusted("/etc/no-such-file", 0, &why));
@@ -243,8 +244,23 @@ START_TEST(a_link_in_a_folder_of_others_is_not_trusted)
 {
 	struct why why;
 
-	ck_assert_int_eq(symlink("/etc/passwd", at("link")), 0);
-	ck_assert(!path_trusted(at("link"), getuid(), &why));
+	ck_assert(folder_make(at("open"), &why));
+	ck_assert_int_eq(symlink("/etc/passwd", at("open/link")), 0);
+	ck_assert(path_trusted(at("open/link"), getuid(), &why));
+	ck_assert_int_eq(chmod(at("open"), 0777), 0);
+	ck_assert(!path_trusted(at("open/link"), getuid(), &why));
+	clean_up();
+}
+END_TEST
+
+START_TEST(a_folder_of_ones_own_below_tmp_is_trusted)
+{
+	struct why why;
+	struct stat st;
+
+	if (stat("/tmp", &st) != 0 || st.st_uid != 0 || !(st.st_mode & S_ISVTX))
+		return; /* not the usual /tmp */
+	ck_assert_msg(path_trusted(at(""), getuid(), &why), "%s", why.text);
 	clean_up();
 }
 END_TEST
@@ -297,4 +313,5 @@ TEST_MAIN("sys/file", what_was_written_is_read_back, writing_replaces_and_leaves
 	a_folder_is_listed_in_the_order_of_octets, more_names_than_a_first_guess_are_listed,
 	paths_are_joined_unless_absolute, a_system_file_is_trusted,
 	a_path_that_others_may_change_is_not_trusted, a_link_in_a_folder_of_others_is_not_trusted,
-	a_file_of_another_user_is_not_trusted, flags_of_a_descriptor_are_set)
+	a_folder_of_ones_own_below_tmp_is_trusted, a_file_of_another_user_is_not_trusted,
+	flags_of_a_descriptor_are_set)
