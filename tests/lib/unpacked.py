@@ -167,6 +167,8 @@ def unpack(package, cache, chroot=True, also=""):
         making = folder + ".new"
         shutil.rmtree(making, ignore_errors=True)
         subprocess.run(["dpkg", "-x", download(package, cache), making], check=True)
+        for scripts in glob.glob(making + "/**/*.d", recursive=True):
+            shutil.rmtree(scripts)  # of the system that it is not installed on
         wanted = libraries_complete(package, cache, making, also)
         if chroot:
             for path in wanted:

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""tmail sends to other people's servers, along routes: to their mailboxes, and through them to a
+sink; to servers that speak as little as is allowed; and to servers that refuse."""
+import email
+import email.policy
+import glob
+import json
+import os
+import subprocess
+import tempfile
+
+from exim import Exim
+from messages import EIGHT_BIT, LARGE, ORDINARY, head, same_at_end, same_but_trace
+from postfix import Postfix, SmtpSink
+from sink import Sink
+from tmail import Session, Skipped, Tmail
+from unpacked import wait_for
+
+POLITE = {**ORDINARY, **EIGHT_BIT, **LARGE}
+PYTHON = "/usr/bin/python3"  # Debian's, which has Debian's aiosmtpd
+
+
+class Aiosmtpd:
+    """with Aiosmtpd() as server: server.port, server.messages(n)"""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="tmail-aiosmtpd-")
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aiosink.py")
+        if not os.path.exists(PYTHON) or subprocess.run([PYTHON, "-c", "import aiosmtpd"],
+                                                        capture_output=True).returncode:
+            raise Skipped("python3-aiosmtpd is not installed")
+        self.process = subprocess.Popen([PYTHON, script, self.folder], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+        subprocess.run(["rm", "-rf", self.folder], check=True)
+
+    def messages(self, count):
+        """(envelope, content) of each, when there are so many."""
+        pattern = self.folder + "/*.json"
+        found = []
+        for path in wait_for(lambda: len(glob.glob(pattern)) >= count and glob.glob(pattern),
+                             what=f"{count} messages at aiosmtpd"):
+            with open(path, encoding="utf-8") as f, open(path[:-4] + "eml", "rb") as content:
+                found.append((json.load(f), content.read()))
+        return found
+
+
+def bounce_report(sink, sender):
+    """The bounce that came back, its parts checked: (text, fields of the one recipient)."""
+    got = sink.find(lambda m: m.sender == "" and m.recipients == [sender])
+    report = email.message_from_bytes(got.content, policy=email.policy.default)
+    assert report.get_content_type() == "multipart/report", report.get_content_type()
+    assert report.get_param("report-type") == "delivery-status", report["Content-Type"]
+    assert not report.defects, report.defects
+    text, status, returned = report.get_payload()
+    assert text.get_content_type() == "text/plain" and not text.defects, text.defects
+    assert status.get_content_type() == "message/delivery-status", status.get_content_type()
+    of_message, of_recipient = status.get_payload()
+    assert of_message["Reporting-MTA"] == "dns; mx.test", of_message.as_string()
+    assert returned.get_content_type() in ("message/rfc822", "text/rfc822-headers")
+    original = (returned.get_payload(0) if returned.get_content_type() == "message/rfc822"
+                else email.message_from_string(returned.get_content()))
+    assert original["Subject"] == "refused", original.as_string()
+    return text.get_content(), of_recipient
+
+
+class Servers:
+    """A tmail whose routes lead to them, a domain each, and mail for writers back to the sink."""
+
+    def __init__(self, build, cache):
+        self.cache = cache
+        self.sink = Sink().__enter__()
+        self.server = Tmail(build, "smtp = { max_message_size = 0; reverse_lookup = 0; };\n"
+                                   "queue = { host_rest = 0; };\n")
+        self.server.start()
+        self.server.command("relayip", "add", "127.0.0.1")
+        self.route("client.test", self.sink.port)
+        self.count = 0
+
+    def close(self):
+        self.server.close()
+        self.sink.__exit__()
+
+    def route(self, domain, port):
+        self.server.command("routes", "add", "-d", domain, "-rh", "127.0.0.1", "-rp", str(port))
+
+    def send(self, domain, contents):
+        """One message each; {sender: content}."""
+        session, sent = Session(self.server.port), {}
+        session.expect("EHLO client.test", 250)
+        for content in contents.values():
+            self.count += 1
+            sender = f"writer-{self.count}@client.test"
+            session.expect(f"MAIL FROM:<{sender}> BODY=8BITMIME", 250)
+            session.expect(f"RCPT TO:<reader@{domain}>", 250)
+            session.expect("DATA", 354)
+            octets = b"".join(b"." + line if line.startswith(b".") else line
+                              for line in content.splitlines(True))
+            answer = session.send(octets + b".\r\n").reply()
+            assert answer[0] == 250, answer
+            sent[sender] = content
+        session.close()
+        return sent
+
+    # ---- mailboxes -----------------------------------------------------------------------------
+
+    def mailbox(self, target, domain):
+        """Into its maildir, whose lines end with LF and where no sender need be told apart."""
+        with target as server:
+            self.route(domain, server.port)
+            sent = self.send(domain, POLITE)
+            mails = server.mails(len(sent))
+            assert len(mails) == len(sent), f"{len(mails)} of {len(sent)}"
+            for content in sent.values():
+                key = next(line for line in content.split(b"\r\n") if line.startswith(b"Message-ID"))
+                got = next((m for m in mails if key in m), b"")
+                same_at_end(got, content.replace(b"\r\n", b"\n"))
+
+    def postfix_mailbox(self):
+        self.mailbox(Postfix(self.cache, "maildir"), "postfix.test")
+
+    def exim_mailbox(self):
+        self.mailbox(Exim(self.cache, "maildir"), "exim.test")
+
+    def aiosmtpd(self):
+        with Aiosmtpd() as server:
+            self.route("aiosmtpd.test", server.port)
+            sent = self.send("aiosmtpd.test", POLITE)
+            for envelope, content in server.messages(len(sent)):
+                assert envelope["recipients"] == ["reader@aiosmtpd.test"], envelope
+                assert any(o.startswith("BODY=8BITMIME") for o in envelope["options"]), envelope
+                same_but_trace(content, sent.pop(envelope["sender"]))
+            assert not sent, f"missing: {list(sent)}"
+
+    # ---- through them to the sink --------------------------------------------------------------
+
+    def through(self, target, domain):
+        with target as server:
+            self.route(domain, server.port)
+            for sender, content in self.send(domain, POLITE).items():
+                got = self.sink.find(lambda m, sender=sender: m.sender == sender)
+                assert got.recipients == ["reader@" + domain], got.recipients
+                same_but_trace(got.content, content, hops=2)
+
+    def through_postfix(self):
+        self.through(Postfix(self.cache, next_hop=("127.0.0.1", self.sink.port)), "via-postfix.test")
+
+    def through_exim(self):
+        self.through(Exim(self.cache, next_hop=("127.0.0.1", self.sink.port)), "via-exim.test")
+
+    # ---- those who speak little ----------------------------------------------------------------
+
+    def smtp_sink(self, domain, contents, *flags):
+        with SmtpSink(self.cache, os.path.join(self.server.folder, domain), *flags) as server:
+            self.route(domain, server.port)
+            sent = self.send(domain, contents)
+            for text in server.messages(len(sent)):
+                sender = text.split(b"X-Mail-Args: <")[1].split(b">")[0].decode()
+                same_at_end(text, sent.pop(sender).replace(b"\r\n", b"\n") + b"\n")
+            assert not sent, f"missing: {list(sent)}"
+
+    def smtp_sink_whole(self):
+        self.smtp_sink("smtp-sink.test", POLITE, "-h", "smtp-sink.test")
+
+    def smtp_sink_step_by_step(self):
+        self.smtp_sink("no-pipelining.test", ORDINARY, "-p")
+
+    def smtp_sink_helo_only(self):
+        self.smtp_sink("helo-only.test", ORDINARY, "-e")
+
+    # ---- those who refuse ----------------------------------------------------------------------
+
+    def refused(self, target, domain, words):
+        with target as server:
+            self.route(domain, server.port)
+            (sender,) = self.send(domain, {"": head("refused") + b"\r\ntext\r\n"})
+            text, fields = bounce_report(self.sink, sender)
+            assert fields["Final-Recipient"].replace(" ", "") == f"rfc822;reader@{domain}"
+            assert fields["Action"] == "failed" and fields["Status"].startswith("5."), fields.as_string()
+            assert words in fields["Diagnostic-Code"], fields["Diagnostic-Code"]
+            assert f"reader@{domain}" in text, text
+
+    def postfix_refuses(self):
+        self.refused(Postfix(self.cache, settings="smtpd_recipient_restrictions = reject\n"),
+                     "refusing.test", "554 5.7.1")
+
+    def smtp_sink_refuses_data(self):
+        folder = os.path.join(self.server.folder, "hard")
+        self.refused(SmtpSink(self.cache, folder, "-f", "."), "hard.test", "500 ")
+
+    def smtp_sink_tempfails(self):
+        folder = os.path.join(self.server.folder, "soft")
+        with SmtpSink(self.cache, folder, "-r", "rcpt") as server:
+            self.route("soft.test", server.port)
+            self.send("soft.test", {"": head("soft") + b"\r\ntext\r\n"})
+            row = wait_for(lambda: next((r for r in self.server.json("queue", "list", "--to", "reader@soft.test")
+                                         if r["status"] == "Scheduled"), None), what="the deferral")
+            assert "450" in row["reason"] and row["attempts"] == "1" and row["next_delivery"], row
+        self.server.command("queue", "discard", row["id"])
+
+    def nothing_left(self):
+        rows = wait_for(lambda: self.server.json("queue", "list") == [], 20, "an empty queue")
+        assert rows
+
+
+def run(cases, build, cache):
+    servers = Servers(build, cache)
+    try:
+        cases.run("into Postfix's mailbox", servers.postfix_mailbox)
+        cases.run("into Exim's mailbox", servers.exim_mailbox)
+        cases.run("to aiosmtpd", servers.aiosmtpd)
+        cases.run("to smtp-sink", servers.smtp_sink_whole)
+        cases.run("to smtp-sink without PIPELINING", servers.smtp_sink_step_by_step)
+        cases.run("to smtp-sink that knows only HELO", servers.smtp_sink_helo_only)
+        cases.run("through Postfix to a sink", servers.through_postfix)
+        cases.run("through Exim to a sink", servers.through_exim)
+        cases.run("Postfix refuses a recipient: a report comes back", servers.postfix_refuses)
+        cases.run("smtp-sink refuses a message: a report comes back", servers.smtp_sink_refuses_data)
+        cases.run("smtp-sink refuses for now: the message waits", servers.smtp_sink_tempfails)
+        cases.run("the queue is empty after all that", servers.nothing_left)
+    finally:
+        servers.close()
