@@ -173,24 +173,45 @@ static int man_command(const struct command_line *line)
 	return EXIT_TROUBLE;
 }
 
-/* The verbs of the modules are in it when the configuration can be read. */
-static int help_command(const struct command_line *line)
+/* The core's verb of the words, by its flags; 0: it is a module's, or none. */
+enum { VERB_KNOWN = 1 << 17 };
+static uint32_t core_verb_flags(const struct str *words, size_t word_count)
 {
-	struct output *o;
+	struct why why;
+	size_t count, used;
+	struct verb *verbs = verbs_of(NULL, &count);
+	const struct verb *v = verb_of_words(verbs, count, words, word_count, &used, &why);
+	uint32_t flags = v ? v->flags | VERB_KNOWN : 0;
+
+	free(verbs);
+	return flags;
+}
+
+/* How one verb is used; a module's needs the configuration. */
+static int help_verb(const struct command_line *line, struct str *words, size_t count)
+{
+	struct output *o = output_of(line);
 	enum verb_result result;
 
-	if (line->count > 1) {
-		struct str *words = must_alloc((line->count + 1) * sizeof *words);
+	words[count++] = STR("--help");
+	result = core_verb_flags(words, count) ? verb_command(NULL, words, count, true, o)
+					       : offline_run(line->file, words, count, o);
+	output_end(&o, result);
+	return (int)result;
+}
 
-		memcpy(words, line->words + 1, (line->count - 1) * sizeof *words);
-		words[line->count - 1] = STR("--help");
-		o = output_of(line);
-		result = offline_run(line->file, words, line->count, o);
-		output_end(&o, result);
-		free(words);
-		return (int)result;
-	}
-	return help_run(line->file);
+static int help_command(const struct command_line *line)
+{
+	struct str *words;
+	int status;
+
+	if (line->count < 2)
+		return help_run(line->file);
+	words = must_alloc(line->count * sizeof *words);
+	memcpy(words, line->words + 1, (line->count - 1) * sizeof *words);
+	status = help_verb(line, words, line->count - 1);
+	free(words);
+	return status;
 }
 
 static const struct command {
@@ -211,6 +232,13 @@ void commands_print(struct buf *out)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (commands[i].summary)
 			buf_printf(out, "  %-20s  %s\n", commands[i].name, commands[i].summary);
+}
+
+void commands_man(struct buf *out)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (commands[i].summary)
+			buf_printf(out, ".It Cm %s\n%s\n", commands[i].name, commands[i].summary);
 }
 
 static const struct command *command_find(struct str name)
@@ -240,17 +268,12 @@ static bool control_path(const char *file, struct buf *path, struct why *why)
 	return true;
 }
 
-/* Verbs that need no server run here, whether there is one or not. */
-static bool verb_is_local(const struct command_line *line)
+static bool help_wanted(const struct command_line *line)
 {
-	struct why why;
-	size_t count, used;
-	struct verb *verbs = verbs_of(NULL, &count);
-	const struct verb *v = verb_of_words(verbs, count, line->words, line->count, &used, &why);
-	bool local = v && (v->flags & VERB_LOCAL);
-
-	free(verbs);
-	return local;
+	for (size_t i = 0; i < line->count; i++)
+		if (word_is(line->words[i], "--help") || word_is(line->words[i], "-h"))
+			return true;
+	return false;
 }
 
 static enum verb_result verb_ask(const struct command_line *line, struct output *o)
@@ -259,12 +282,16 @@ static enum verb_result verb_ask(const struct command_line *line, struct output 
 	struct why why;
 	int answer;
 
+	if (help_wanted(line) && core_verb_flags(line->words, line->count))
+		return verb_command(NULL, line->words, line->count, true, o);
 	if (!control_path(line->file, &path, &why)) {
 		o->fail(o, str_c(why.text));
 		return VERB_FAILED;
 	}
-	answer = verb_is_local(line) ? -1
-				     : control_ask(buf_c(&path), line->words, line->count, o, &why);
+	if (core_verb_flags(line->words, line->count) & VERB_LOCAL)
+		answer = -1; /* it runs here, whether there is a server or not */
+	else
+		answer = control_ask(buf_c(&path), line->words, line->count, o, &why);
 	buf_free(&path);
 	if (answer == -1)
 		return offline_run(line->file, line->words, line->count, o);

@@ -35,5 +35,6 @@ void help_print(struct buf *out, const struct verb *verbs, size_t count);
 int help_run(const char *file);
 /* The commands of the program itself, one a line. */
 void commands_print(struct buf *out);
+void commands_man(struct buf *out);
 
 #endif

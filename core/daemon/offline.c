@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,12 +59,16 @@ static struct generation *place_generation(
 static bool place_settle(struct place *place, struct why *why)
 {
 	struct problems problems = { 0 };
-	struct conf *conf = conf_load(place->file, &problems);
-	const struct settings *settings = settings_read(conf, place->file, &problems);
-	const char *user = settings->top.user.data ? settings->top.user.data : "";
-	bool ok =
-		identity_of(user, &place->identity, why) && privileges_drop(&place->identity, why);
+	struct conf *conf;
+	const struct settings *settings;
+	bool ok;
 
+	if (access(place->file, R_OK) != 0)
+		return why_errno(why, "%s", place->file);
+	conf = conf_load(place->file, &problems);
+	settings = settings_read(conf, place->file, &problems);
+	ok = identity_of(settings_user(settings), &place->identity, why) &&
+		privileges_drop(&place->identity, why);
 	umask(077);
 	place->folders = module_folders(str_tm(settings->top.module_path));
 	conf_free(&conf);
@@ -198,7 +203,7 @@ int help_run(const char *file)
 	struct why why;
 	size_t count;
 
-	if (access(file, R_OK) == 0 && place_settle(&place, &why))
+	if (place_settle(&place, &why))
 		g = place_generation(&place, PURPOSE_CHECK, NULL, false);
 	verbs = verbs_of(g, &count);
 	help_print(&text, verbs, count);

@@ -145,27 +145,44 @@ static void man_head(
 	buf_free(&upper);
 }
 
+/* A flag with all its spellings, or a word. */
+static void man_argument(struct buf *out, const struct tmail_argument *a)
+{
+	struct str rest = str_c(a->shorts), word;
+
+	if (a->flags & TMAIL_POSITIONAL) {
+		buf_printf(out, ".It Ar %s\n", a->name);
+	} else {
+		buf_printf(out, ".It Fl -%s", a->name);
+		while (a->shorts && str_word(&rest, &word))
+			buf_printf(out, " , Fl %.*s", STR_ARG(word));
+		buf_add_c(out, a->type == TMAIL_TYPE_BOOL ? "\n" : " Ar value\n");
+	}
+	man_text(out, a->summary);
+}
+
 static void man_verb(
 	struct buf *out, const char *name, const char *summary, struct tmail_list arguments)
 {
-	buf_printf(out, ".It Cm %s", name);
+	bool flags = false;
+
 	TMAIL_EACH(struct tmail_argument, a, arguments) {
-		if (!(a->flags & TMAIL_POSITIONAL))
-			buf_printf(out, " Op Fl -%s%s", a->name,
-				a->type == TMAIL_TYPE_BOOL ? "" : " Ar value");
+		flags |= !(a->flags & TMAIL_POSITIONAL);
 	}
+	buf_printf(out, ".It Cm %s%s", name, flags ? " Oo Ar flags Oc" : "");
 	TMAIL_EACH(struct tmail_argument, a, arguments) {
 		if (a->flags & TMAIL_POSITIONAL)
-			buf_printf(
-				out, a->flags & TMAIL_REQUIRED ? " Ar %s" : " Op Ar %s", a->name);
+			buf_printf(out, a->flags & TMAIL_REQUIRED ? " Ar %s" : " Oo Ar %s Oc",
+				a->name);
 	}
 	buf_add_char(out, '\n');
 	man_text(out, summary);
+	if (arguments.count)
+		buf_add_c(out, ".Bl -tag -width Ds\n");
 	TMAIL_EACH(struct tmail_argument, a, arguments) {
-		buf_printf(
-			out, ".Pp\n.%s %s\n", a->flags & TMAIL_POSITIONAL ? "Ar" : "Fl -", a->name);
-		man_text(out, a->summary);
+		man_argument(out, a);
 	}
+	buf_add_c(out, arguments.count ? ".El\n" : "");
 }
 
 static void man_program(struct buf *out)
@@ -181,6 +198,7 @@ static void man_program(struct buf *out)
 		"or works on the stored data when there is none.\n"
 		"Modules bring commands of their own; their pages list them.\n"
 		".Bl -tag -width Ds\n");
+	commands_man(out);
 	for (size_t i = 0; i < count; i++)
 		man_verb(out, verbs[i].name, verbs[i].summary, verbs[i].arguments);
 	buf_add_c(out,

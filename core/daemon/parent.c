@@ -130,11 +130,10 @@ static bool run_folder_open(struct parent *p, struct why *why)
 
 static bool parent_open(struct parent *p, struct why *why)
 {
-	const char *user = p->settings->top.user.data ? p->settings->top.user.data : "";
 	struct sockets inherited;
 	bool ok;
 
-	if (!identity_of(user, &p->identity, why) || !run_folder_open(p, why))
+	if (!identity_of(settings_user(p->settings), &p->identity, why) || !run_folder_open(p, why))
 		return false;
 	sockets_inherit(&inherited);
 	ok = sockets_bind(&p->sockets, p->settings, &inherited, why);
@@ -206,7 +205,8 @@ static void current_ended(struct parent *p, int status)
 		p->status = ended_well || !was_ready ? EXIT_GOOD : EXIT_TROUBLE;
 		return;
 	}
-	if (!p->ready) { /* the first start failed, and said why */
+	if (!p->ready) { /* the first start failed, and said why; or it was called off */
+		p->status = ended_well ? EXIT_GOOD : EXIT_TROUBLE;
 		p->stopping = true;
 		return;
 	}
@@ -275,7 +275,7 @@ static void said_listen(struct parent *p, struct child *child)
 
 static void said_ready(struct parent *p, struct child *child)
 {
-	if (p->wanted_conf) { /* the LISTEN before it is in force */
+	if (p->wanted_conf) {                /* the LISTEN before it is in force */
 		sockets_refuse(&p->sockets); /* what was not taken over */
 		sockets_free(&p->sockets);
 		p->sockets = p->wanted;

@@ -36,6 +36,12 @@ static bool sockets_ask(struct sockets *given, bool *stop, struct why *why)
 		case PACKET_STOP_NOW:
 			*stop = true;
 			continue;
+		case PACKET_RELOAD: /* it changed once more */
+			reload_want();
+			continue;
+		case PACKET_REOPEN:
+			logger_reopen();
+			continue;
 		default:
 			fd_close(&packet.fd);
 		}
@@ -99,6 +105,8 @@ static bool server_reload(struct why *why)
 
 	if (server.phase != SERVER_SERVING)
 		return why_set(why, "the server is stopping");
+	if (restarting) /* its answer would be taken for that to LISTEN */
+		return why_set(why, "a restart is under way, which reads the settings too");
 	channel_send(server.channel, PACKET_RELOADING, NULL, -1);
 	logger_reopen();
 	ok = reload(&stop, why);

@@ -302,7 +302,8 @@ static bool modules_start(struct generation **started, struct why *why)
 	if (!tables_ready(server.folders, server.identity.uid, server.file, &declined, why)) {
 		if (declined) {
 			fprintf(stderr, "%s\n", why->text);
-			exit(EXIT_GOOD);
+			logger_stop();
+			_exit(EXIT_GOOD);
 		}
 		return false;
 	}
@@ -357,11 +358,9 @@ static bool main_start(struct why *why)
 /* Nothing has been loaded yet, and no thread started. */
 static bool process_settle(struct settings const *settings, bool beside, struct why *why)
 {
-	const char *user = settings->top.user.data ? settings->top.user.data : "";
-
 	signal(SIGPIPE, SIG_IGN);
-	if (!identity_of(user, &server.identity, why) || !privileges_drop(&server.identity, why) ||
-		!privileges_confine(why))
+	if (!identity_of(settings_user(settings), &server.identity, why) ||
+		!privileges_drop(&server.identity, why) || !privileges_confine(why))
 		return false;
 	crash_watch();
 	server.folders = module_folders(str_tm(settings->top.module_path));

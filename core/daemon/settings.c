@@ -19,7 +19,7 @@ enum { THREADS_AT_MOST = 256, NODES = 65535 };
 /* An option whose sample is not its default. */
 #define SAMPLED(kind, ctype, conf, member, name, fallback, sample, choices, summary)               \
 	{                                                                                          \
-		name, kind, 0, TMAIL_MEMBER(kind, ctype, conf, member), fallback, 0, 0, summary,   \
+		name, kind, 0, TMAIL_MEMBER(ctype, conf, member), fallback, 0, 0, summary,         \
 			choices, { NULL, 0, 0 }, 0, sample                                         \
 	}
 
@@ -336,6 +336,11 @@ const struct smtp_settings *settings_smtp(const struct generation *g)
 const struct queue_settings *settings_queue(const struct generation *g)
 {
 	return &settings_of(g)->queue;
+}
+
+const char *settings_user(const struct settings *s)
+{
+	return s->top.user.data ? s->top.user.data : ""; /* conf's strings end with a NUL */
 }
 
 static const char *text_or_null(struct conf *c, struct tmail_str s)

@@ -58,6 +58,8 @@ const struct settings *settings_read(struct conf *c, const char *file, struct pr
 const struct settings *settings_of(const struct generation *g);
 const struct smtp_settings *settings_smtp(const struct generation *g);
 const struct queue_settings *settings_queue(const struct generation *g);
+/* Whom to become, when root. */
+const char *settings_user(const struct settings *s);
 /* What dns_start wants; arrays in the arena of the conf. */
 struct dns_settings settings_dns(const struct settings *s, struct conf *c);
 bool settings_log_start(const struct settings *s, struct why *why);

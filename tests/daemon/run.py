@@ -183,7 +183,7 @@ def first_start(answer):
 def the_first_start_asks_and_no_is_no():
     server, process, until, master = first_start(b"\nperhaps\nn\n")
     until(rb"See you soon\.\.\.")
-    process.wait()
+    assert process.wait() == 0
     os.close(master)
     assert "missing" in server.command("db", "status")
     server.close()
