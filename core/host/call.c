@@ -184,6 +184,11 @@ struct arena *call_arena(struct call *c)
 	return c->arena;
 }
 
+struct generation *call_generation(struct call *c)
+{
+	return c->generation ? generation_ref(c->generation) : instance_generation(c->instance);
+}
+
 bool call_at_home(const struct call *c)
 {
 	return c->worker || !c->home || c->home == loop_current();

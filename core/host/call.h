@@ -130,6 +130,8 @@ int call_resume(struct call *c, int value);
 /* Whether this thread may touch what belongs to the call's loop. */
 bool call_at_home(const struct call *c);
 struct arena *call_arena(struct call *c);
+/* The call's, or, of a loop's call, the newest that has its instance: a new reference; NULL: none. */
+struct generation *call_generation(struct call *c);
 
 /* net_table.c, host_table.c: what is kept for a call on its loop. */
 struct handle {

@@ -241,8 +241,11 @@ static bool content_take(struct content *c, int verdict)
 		buf_clear(&c->chunk);
 	if (keeps && c->pass == PASS_EOM)
 		edits_make(t->subject, t->call->edits);
-	if (!verdict_take(t, verdict, &c->answer))
+	if (!verdict_take(t, verdict, &c->answer)) {
+		if (t->failed) /* passed by: what it has seen has a hole from here on */
+			module_over(c);
 		return true;
+	}
 	if (c->answer.verdict != TMAIL_ACCEPT)
 		return false;
 	c->answer.verdict = TMAIL_CONTINUE;

@@ -224,27 +224,34 @@ static int host_ask(struct tmail_call *call, const char *service, uint32_t op, c
 	char text[64];
 	const char *key = strchr(service, ':');
 	int status = TMAIL_UNSUPPORTED;
+	struct generation *g;
 	struct service *s;
 
 	str_split(&rest, ':', &name);
 	if (name.len >= sizeof text || !service_allowed(c, name))
 		return TMAIL_REFUSED;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-	if (!call_at_home(c))
+	if (!call_at_home(c) || !(g = call_generation(c)))
 		return TMAIL_REFUSED;
-	for (unsigned n = 0; (s = service_find(c->generation, text, key ? key + 1 : NULL, n));
+	for (unsigned n = 0; (s = service_find(g, text, key ? key + 1 : NULL, n));
 		n++) {
 		status = loop_current() ? ask_at_once(c, s, op, question, answer)
 					: service_ask_wait(s, op, question, answer, call_arena(c));
 		if (status != TMAIL_NOT_FOUND && status != TMAIL_UNSUPPORTED)
 			break;
 	}
+	generation_unref(&g);
 	return status;
 }
 
 static int host_changed(struct tmail_call *call, const char *table)
 {
-	table_changed(call_of(call)->generation, table);
+	struct generation *g = call_generation(call_of(call));
+
+	if (!g)
+		return TMAIL_REFUSED;
+	table_changed(g, table);
+	generation_unref(&g);
 	return TMAIL_OK;
 }
 
@@ -294,9 +301,14 @@ static void lookup_done(void *ctx, int status, struct str value)
 static int lookup_now(
 	struct call *c, const char *table, struct str key, lookup_function *done, void *ctx)
 {
+	struct generation *g = call_generation(c);
 	struct str value = STR("");
-	int status = table_ask_wait(c->generation, table, key, call_arena(c), &value);
+	int status;
 
+	if (!g)
+		return TMAIL_REFUSED;
+	status = table_ask_wait(g, table, key, call_arena(c), &value);
+	generation_unref(&g);
 	done(&c->public, ctx, status, tm_str(value));
 	return status;
 }
@@ -306,6 +318,7 @@ static int host_lookup(struct tmail_call *call, const char *table, struct tmail_
 {
 	struct call *c = call_of(call);
 	struct str value = STR("");
+	struct generation *g;
 	struct lookup *l;
 	bool exists;
 	int status;
@@ -314,13 +327,16 @@ static int host_lookup(struct tmail_call *call, const char *table, struct tmail_
 		return TMAIL_REFUSED;
 	if (!loop_current())
 		return lookup_now(c, table, str_tm(key), done, ctx);
+	if (!(g = call_generation(c)))
+		return TMAIL_REFUSED;
 	l = must_alloc(sizeof *l);
 	l->call = c;
 	l->done = done;
 	l->ctx = ctx;
 	l->handle.end = lookup_end;
 	list_append(&c->handles, &l->handle.link);
-	subject_init(&l->subject, c->home, c->generation);
+	subject_init(&l->subject, c->home, g);
+	generation_unref(&g);
 	status = table_lookup(&l->subject, table, str_tm(key), &value, &exists, lookup_done, l);
 	if (status == TMAIL_PENDING)
 		return status;

@@ -24,6 +24,7 @@ static void state_end(struct loop_state *state, struct generation *g)
 	if (end && !state->failed) {
 		state->call->generation = g;
 		call_last(state->call, end);
+		state->call->generation = NULL;
 	}
 	call_drop(&state->call);
 	free(state->memory);
@@ -63,6 +64,7 @@ static bool state_begin(
 	list_append(&states->list, &state->link);
 	state->call = c = call_take(g, i, 0, NULL, loop, TMAIL_POINTS, 0);
 	c->public.loop = state->memory;
+	c->generation = NULL; /* it outlives this one: call_generation finds the newest */
 	if (d->loop_start && call_step(c, d->loop_start) != TMAIL_OK) {
 		state->failed = true;
 		call_log(c, LEVEL_ERROR, "loop_start_failed",

@@ -5,7 +5,10 @@
  */
 #include "host/call.h"
 
+#include "base/num.h"
+#include "net/dial.h"
 #include "net/dns.h"
+#include "sys/file.h"
 
 #include <stdlib.h>
 
@@ -268,4 +271,128 @@ static int net_timer(struct tmail_call *call, uint64_t ms, fired_function *fired
 	return TMAIL_OK;
 }
 
-const struct tmail_net host_net = { sizeof host_net, net_resolve, net_watch, net_timer };
+/* ---- connections ------------------------------------------------------------------------- */
+
+typedef void connected_function(
+	struct tmail_call *call, void *ctx, int fd, struct tmail_str why);
+
+struct connect {
+	struct handle handle;
+	struct call *call;
+	struct dns_lookup *lookup;
+	struct dial *dial;
+	uint16_t port;
+	int64_t ms;
+	connected_function *done;
+	void *ctx;
+};
+
+static void connect_end(struct handle *h)
+{
+	struct connect *c = container_of(h, struct connect, handle);
+
+	list_remove(&h->link);
+	if (c->lookup)
+		dns_lookup_cancel(&c->lookup);
+	if (c->dial)
+		dial_cancel(&c->dial);
+	free(c);
+}
+
+/* The descriptor goes to the module, or is closed when nobody wants it any more. */
+static void connect_over(struct connect *c, int fd, struct str why)
+{
+	struct call *call = c->call;
+	connected_function *done = c->done;
+	void *ctx = c->ctx;
+	struct tmail_str kept = tm_str(arena_str(call_arena(call), why));
+
+	connect_end(&c->handle);
+	if (!call_listens(call)) {
+		fd_close(&fd);
+		return;
+	}
+	call_enter(call);
+	done(&call->public, ctx, fd, kept);
+	call_leave(call);
+}
+
+static void connect_dialled(void *ctx, const struct dial_result *result)
+{
+	struct connect *c = ctx;
+
+	c->dial = NULL;
+	connect_over(c, result->fd, result->fd < 0 ? str_c(result->why.text) : STR(""));
+}
+
+static void connect_dial(struct connect *c, const struct endpoint *peers, size_t count)
+{
+	c->dial = dial_start(
+		c->call->home, peers, count, NULL, 0, c->ms, connect_dialled, c);
+}
+
+static void connect_found(void *ctx, const struct dns_addresses *answer)
+{
+	enum { PEERS_MAX = 16 };
+	struct connect *c = ctx;
+	struct endpoint peers[PEERS_MAX] = { 0 };
+	size_t count = answer->count < PEERS_MAX ? answer->count : PEERS_MAX;
+
+	c->lookup = NULL;
+	if (answer->status != DNS_OK) {
+		connect_over(c, -1,
+			answer->status == DNS_NOT_FOUND ? STR("the name has no address") : answer->why);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		peers[i].ip = answer->ips[i];
+		peers[i].port = c->port;
+	}
+	connect_dial(c, peers, count);
+}
+
+static bool name_and_port(struct str address, struct str *name, uint16_t *port)
+{
+	ptrdiff_t colon = str_find_last(address, ':');
+	uint64_t number;
+
+	if (colon <= 0 || !num_u64(str_slice(address, (size_t)colon + 1, address.len), &number) ||
+		number == 0 || number > 65535)
+		return false;
+	*name = str_slice(address, 0, (size_t)colon);
+	*port = (uint16_t)number;
+	return str_find(*name, ':') < 0;
+}
+
+static int net_connect(struct tmail_call *call, struct tmail_str address, uint64_t ms,
+	connected_function *done, void *ctx)
+{
+	struct call *c = call_of(call);
+	struct endpoint literal;
+	struct str name = STR("");
+	struct connect *n;
+	uint16_t port = 0;
+	bool is_literal = endpoint_parse(str_tm(address), 0, &literal);
+
+	if (is_literal && !literal.path[0] && literal.port == 0)
+		return TMAIL_REFUSED;
+	if (!call_may(c) || ms == 0 || ms > INT64_MAX / 1000 ||
+		(!is_literal && !name_and_port(str_tm(address), &name, &port)))
+		return TMAIL_REFUSED;
+	n = must_alloc(sizeof *n);
+	n->handle.end = connect_end;
+	n->call = c;
+	n->port = port;
+	n->ms = (int64_t)ms;
+	n->done = done;
+	n->ctx = ctx;
+	list_append(&c->handles, &n->handle.link);
+	if (is_literal)
+		connect_dial(n, &literal, 1);
+	else
+		n->lookup = dns_addresses(c->home, name, connect_found, n);
+	return TMAIL_OK;
+}
+
+const struct tmail_net host_net = { sizeof host_net, net_resolve, net_watch, net_timer,
+	net_connect };

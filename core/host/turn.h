@@ -19,6 +19,7 @@ struct turn {
 	struct facts *facts;     /* made for the first hook that may wait; with the event */
 	struct call *call;       /* of who spoke: its answer, until turn_over */
 	const char *why;         /* TURN_FAILED */
+	bool failed;             /* what verdict_take last took was a failure */
 	int64_t began, took;     /* microseconds, when it is recorded */
 	struct deadline deadline;
 	bool held_back;

@@ -117,6 +117,7 @@ static bool module_failed(struct turn *t, const char *why, struct chain_answer *
 	const struct instance *i = t->hook->instance;
 	bool pass = i->settings.on_error == ON_ERROR_CONTINUE;
 
+	t->failed = true;
 	log_event(LEVEL_WARNING, t->subject->log, "module_failed", LOG_C("module", i->name),
 		LOG_C("point", point_name(t->point)), LOG_C("why", why),
 		LOG_C("then", pass ? "continue" : "tempfail"));
@@ -218,8 +219,10 @@ static bool said_take(struct turn *t, int verdict, struct chain_answer *answer)
 
 bool verdict_take(struct turn *t, int verdict, struct chain_answer *answer)
 {
-	bool over = said_take(t, verdict, answer);
+	bool over;
 
+	t->failed = false;
+	over = said_take(t, verdict, answer);
 	turn_over(t);
 	return over;
 }

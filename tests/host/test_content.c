@@ -229,6 +229,30 @@ START_TEST(a_client_may_leave_in_the_middle)
 }
 END_TEST
 
+static int fails;
+static enum tmail_verdict fail_once(struct tmail_call *call, const union tmail_event *event)
+{
+	(void)call;
+	(void)event;
+	fails++;
+	return (enum tmail_verdict)99;
+}
+static const struct tmail_hook hooks_fails[] = { { TMAIL_POINT_HEADER, 0, fail_once },
+	{ TMAIL_POINT_EOM, 0, fail_once } };
+MODULE(module_fails, "test/fails", .capabilities = TMAIL_CAN_READ,
+	.hooks = TMAIL_LIST(hooks_fails));
+
+START_TEST(who_failed_and_is_passed_by_sees_no_more_of_the_message)
+{
+	module_preload(&module_fails);
+	begin("{ module = \"test/fails\"; on_error = \"continue\"; }," M("see"));
+	ck_assert_int_eq(world_content(&world)->verdict, TMAIL_CONTINUE);
+	ck_assert_int_eq(fails, 1);
+	ck_assert_ptr_nonnull(strstr(saw, "EOM34"));
+	world_end(&world);
+}
+END_TEST
+
 /* ---- what was spooled -------------------------------------------------------------------- */
 
 enum { SPOOLED = 150000 };
@@ -379,6 +403,7 @@ TEST_MAIN("host/content", fields_end_of_header_chunks_and_end_of_message_in_orde
 	edits_of_a_worker_are_made_when_it_has_ended,
 	who_refuses_changes_nothing_and_ends_it_for_all, accept_ends_the_pass_of_one_module_only,
 	a_module_may_wait_at_every_event, a_client_may_leave_in_the_middle,
+	who_failed_and_is_passed_by_sees_no_more_of_the_message,
 	what_was_spooled_is_read_back_in_chunks_for_each_module,
 	nobody_who_listens_means_nothing_is_read_back, what_cannot_be_read_back_is_try_later,
 	a_new_body_takes_the_place_of_what_was_spooled,

@@ -27,6 +27,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,12 +80,8 @@ enum tmail_level { TMAIL_ERROR = 0, TMAIL_WARNING = 1, TMAIL_INFO = 2, TMAIL_DEB
 
 /* ---- facts: who and what, read only ---------------------------------------------------- */
 
-enum tmail_client_kind {
-	TMAIL_CLIENT_SMTP = 0,
-	TMAIL_CLIENT_INJECT = 1, /* API, pickup */
-	TMAIL_CLIENT_BOUNCE = 2,
-	TMAIL_CLIENT_ALIAS = 3
-};
+enum tmail_client_kind { TMAIL_CLIENT_SMTP = 0, TMAIL_CLIENT_INJECT = 1 /* API, pickup */,
+	TMAIL_CLIENT_BOUNCE = 2, TMAIL_CLIENT_ALIAS = 3 };
 enum { TMAIL_CLIENT_ESMTP = 1, TMAIL_CLIENT_TLS = 2, TMAIL_CLIENT_AUTHENTICATED = 4,
 	TMAIL_CLIENT_RELAY = 8 /* may relay, by login or address */ };
 
@@ -102,6 +99,8 @@ struct tmail_client {
 	struct tmail_str listener; /* its name, or role, in the configuration */
 	struct tmail_str login;    /* of an authenticated client */
 	struct tmail_str tls_version, tls_cipher;
+	struct tmail_str hostname;  /* ours, as the client was greeted */
+	struct tmail_str mechanism; /* how it authenticated: "PLAIN" */
 };
 
 struct tmail_parameter { /* of MAIL or RCPT: SIZE=100 */
@@ -214,8 +213,7 @@ struct tmail_host;
 struct tmail_call {
 	uint32_t size;
 	uint32_t point; /* enum tmail_point; TMAIL_POINTS for services, verbs and life-cycle */
-	uint32_t dry;   /* 1: explain asks; change nothing outside this call */
-	uint32_t reserved;
+	uint32_t dry, reserved; /* dry 1: explain asks; change nothing outside this call */
 	const struct tmail_host *host;
 	void *conf, *self, *loop, *session, *message; /* sized by the descriptor; NULL if 0 */
 	const struct tmail_client *client;            /* NULL when there is none */
@@ -271,6 +269,10 @@ struct tmail_net {
 	/* milliseconds; one timer per (call, fired); 0 stops it */
 	int (*timer)(struct tmail_call *, uint64_t ms, void (*fired)(struct tmail_call *, void *ctx),
 		void *ctx);
+	/* "/run/x.sock", "192.0.2.1:10", "[2001:db8::1]:10" or "name:10", tried in turn; done once,
+	 * later: fd is connected, non-blocking and the module's, or -1 with why */
+	int (*connect)(struct tmail_call *, struct tmail_str address, uint64_t ms,
+		void (*done)(struct tmail_call *, void *ctx, int fd, struct tmail_str why), void *ctx);
 };
 
 /* Rows of an admin verb. */
@@ -331,8 +333,7 @@ enum { /* flags of a hook, a service operation, a verb */
 	TMAIL_STREAM = 8,   /* HEADER..BODY as they arrive; may refuse, not edit */
 	TMAIL_DRY = 16,     /* honours call->dry */
 	TMAIL_OFFLINE = 32, /* verb: works while the server is stopped (with the services it asks) */
-	TMAIL_WAITS = 64    /* hook: may answer TMAIL_WAIT. Facts and event are then the call's own
-	                       copies, valid on any thread until the call ends */
+	TMAIL_WAITS = 64    /* hook: may answer TMAIL_WAIT; facts and event are copies, for any thread */
 };
 
 typedef enum tmail_verdict (*tmail_hook_function)(struct tmail_call *, const union tmail_event *);
@@ -382,14 +383,14 @@ enum { TMAIL_REQUIRED = 1, TMAIL_RESTART = 2 /* a change needs `tmail restart` *
 
 /* Binds an option to a member; a member of the wrong type does not compile (C11). */
 #ifdef __cplusplus
-#define TMAIL_MEMBER(type, ctype, conf, member) offsetof(conf, member)
+#define TMAIL_MEMBER(ctype, conf, member) offsetof(conf, member)
 #else
-#define TMAIL_MEMBER(type, ctype, conf, member)                                                    \
+#define TMAIL_MEMBER(ctype, conf, member)                                                          \
 	(offsetof(conf, member) + 0 * sizeof(_Generic(&((conf *)0)->member, ctype *: 0)))
 #endif
 #define TMAIL_OPTION(kind, ctype, conf, member, name, fallback, min, max, summary)                 \
-	{ name, kind, 0, TMAIL_MEMBER(kind, ctype, conf, member), fallback, min, max, summary,     \
-		NULL, { NULL, 0, 0 }, 0, NULL }
+	{ name, kind, 0, TMAIL_MEMBER(ctype, conf, member), fallback, min, max, summary, NULL,     \
+		{ NULL, 0, 0 }, 0, NULL }
 #define TMAIL_BOOL(conf, member, name, fallback, summary)                                          \
 	TMAIL_OPTION(TMAIL_TYPE_BOOL, int32_t, conf, member, name, fallback, 0, 0, summary)
 #define TMAIL_INT(conf, member, name, fallback, min, max, summary)                                 \
@@ -407,7 +408,7 @@ enum { TMAIL_REQUIRED = 1, TMAIL_RESTART = 2 /* a change needs `tmail restart` *
 #define TMAIL_SECRET(conf, member, name, fallback, summary)                                        \
 	TMAIL_OPTION(TMAIL_TYPE_SECRET, struct tmail_str, conf, member, name, fallback, 0, 0, summary)
 #define TMAIL_CHOICE(conf, member, name, fallback, choices, summary)                               \
-	{ name, TMAIL_TYPE_CHOICE, 0, TMAIL_MEMBER(0, int32_t, conf, member), fallback, 0, 0, summary, \
+	{ name, TMAIL_TYPE_CHOICE, 0, TMAIL_MEMBER(int32_t, conf, member), fallback, 0, 0, summary, \
 		choices, { NULL, 0, 0 }, 0, NULL }
 
 /* One step of a feature's tables. Numbers start at 1 and are never reused. */
@@ -431,14 +432,9 @@ struct tmail_value {
 static inline struct tmail_str tmail_value(const struct tmail_list *values, const char *name)
 {
 	struct tmail_str none = { NULL, 0 };
-
-	TMAIL_EACH(struct tmail_value, v, *values) {
-		size_t n = 0;
-		while (n < v->name.len && name[n] == v->name.data[n] && name[n])
-			n++;
-		if (n == v->name.len && !name[n])
+	TMAIL_EACH(struct tmail_value, v, *values)
+		if (strlen(name) == v->name.len && !memcmp(name, v->name.data, v->name.len))
 			return v->value;
-	}
 	return none;
 }
 enum { TMAIL_ROLE_READ = 0, TMAIL_ROLE_OPERATE = 1, TMAIL_ROLE_ADMIN = 2 };

@@ -27,7 +27,8 @@ enum tmail_queue_operation {
 	TMAIL_QUEUE_CHECK = 7,   /* tmail_queue_check: is this id durable? OK, NOT_FOUND, TRY_LATER */
 	TMAIL_QUEUE_RESERVE = 8, /* tmail_queue_reserve: OK or TRY_LATER when there is no room */
 	TMAIL_QUEUE_SPOOL = 9,   /* tmail_queue_spool: octets of a large body, ahead of its add */
-	TMAIL_QUEUE_UNSPOOL = 10 /* tmail_queue_read (offset in the spool) -> tmail_queue_content.octets */
+	TMAIL_QUEUE_UNSPOOL = 10, /* tmail_queue_read (offset in the spool) -> tmail_queue_content.octets */
+	TMAIL_QUEUE_RENEW = 11   /* tmail_queue_renew; only stores whose claims run out have it */
 };
 
 /* Of a recipient. PENDING: never tried; those up to DEFERRED are living. */
@@ -47,7 +48,8 @@ enum tmail_queue_change {
 enum tmail_queue_result {
 	TMAIL_QUEUE_DURABLE = 0,
 	TMAIL_QUEUE_NO = 1,     /* refused: nothing of it is kept; `why` says it (disk full) */
-	TMAIL_QUEUE_UNKNOWN = 2 /* ask CHECK by id */
+	TMAIL_QUEUE_UNKNOWN = 2, /* ask CHECK by id */
+	TMAIL_QUEUE_LOST = 3    /* OUTCOME, END: the claim had run out; somebody else has it */
 };
 
 struct tmail_queue_op {
@@ -100,6 +102,13 @@ struct tmail_queue_release {
 	uint32_t size, count;
 	const struct tmail_id *ids;
 	int64_t due; /* 0: as it was */
+};
+/* Claims of several nodes run out, so that those of a dead node come back. The core renews what
+ * it holds in good time, and before a final dot when less than half is left. */
+struct tmail_queue_renew {
+	uint32_t size, count;
+	const struct tmail_id *ids;
+	int64_t *left; /* count of them, filled in: milliseconds from now on; 0: lost */
 };
 
 struct tmail_queue_read {
