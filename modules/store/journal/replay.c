@@ -66,6 +66,7 @@ static enum batch_state batch_at(struct window *w, uint64_t lsn, struct batch_he
 struct apply {
 	struct store *store;
 	struct replayed *replayed;
+	uint64_t last; /* LSN of the last batch of the file */
 };
 
 static void states_read(const struct record *r, const struct meta *meta, struct state *states,
@@ -227,6 +228,7 @@ static uint64_t file_replay(struct apply *a, struct window *w, struct bounds b, 
 {
 	uint64_t lsn = w->segment->base;
 
+	a->last = lsn;
 	while (lsn < b.limit) {
 		struct batch_head head;
 		struct str batch;
@@ -235,6 +237,7 @@ static uint64_t file_replay(struct apply *a, struct window *w, struct bounds b, 
 
 		if (state == BATCH_GOOD || (state == BATCH_HURT && lsn < b.sure)) {
 			batch_apply(a, w, batch, &head);
+			a->last = lsn;
 			lsn += block_up(head.length);
 			continue;
 		}
@@ -278,12 +281,38 @@ static void files_check(struct apply *a)
 	}
 }
 
+/* Nobody knows whether the last batch, or the header of a file without one, was ever flushed: a
+ * killed process leaves it in the page cache, and a failed flush leaves it there marked as clean,
+ * so that flushing again would do nothing and say it went well. Written again it is flushed, or an
+ * error is heard. */
+static bool tail_keep(struct apply *a, struct window *w, uint64_t end, struct why *why)
+{
+	struct store *store = a->store;
+	struct str tail = STR("");
+	int error = 0;
+
+	if (end > a->last) {
+		tail = window_get(w, a->last, (size_t)(end - a->last));
+		error = tail.data ? segment_write(&store->segments, w->segment, a->last, tail.data,
+					    tail.len)
+				  : -EIO;
+	} else if (!w->segment->headless) {
+		error = segment_header(&store->segments, w->segment);
+	}
+	if (error == 0)
+		error = store->files->flush(store->files, w->segment->fd);
+	return error == 0 ||
+		why_set(why, "the end of segment-%08" PRIu32 " cannot be flushed: %s",
+			w->segment->number, strerror(-error));
+}
+
 bool replay(struct store *store, uint64_t from, uint64_t sure, struct replayed *replayed,
 	struct why *why)
 {
 	struct segments *s = &store->segments;
-	struct apply a = { store, replayed };
+	struct apply a = { .store = store, .replayed = replayed };
 	struct window w = { .segments = s };
+	bool good = true;
 
 	*replayed = (struct replayed){ .end = s->next_base, .first = s->first };
 	files_check(&a);
@@ -298,14 +327,8 @@ bool replay(struct store *store, uint64_t from, uint64_t sure, struct replayed *
 		w.len = 0;
 		replayed->end = file_replay(&a, &w, b, i + 1 == s->used_count ? sure : 0);
 	}
+	if (w.segment && replayed->end != sure)
+		good = tail_keep(&a, &w, replayed->end, why);
 	free(w.data);
-	/* What a killed process wrote and did not flush was read as well: now it is kept. */
-	if (s->used_count) {
-		int error = store->files->flush(store->files, s->used[s->used_count - 1]->fd);
-
-		if (error < 0)
-			return why_set(why, "segment-%08" PRIu32 " cannot be flushed: %s",
-				s->used[s->used_count - 1]->number, strerror(-error));
-	}
-	return true;
+	return good;
 }

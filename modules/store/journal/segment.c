@@ -231,10 +231,20 @@ bool segment_zero(struct segments *s, struct segment *spare, struct why *why)
 	return spare->zeroed;
 }
 
+int segment_header(struct segments *s, const struct segment *segment)
+{
+	char *header = must_alloc(SEGMENT_HEADER);
+	int error;
+
+	header_write(header, s, segment);
+	error = file_write_all(s->files, segment->fd, header, SEGMENT_HEADER, 0);
+	free(header);
+	return error;
+}
+
 bool segment_begin(struct segments *s, struct segment *segment, uint64_t previous_end,
 	uint64_t first, struct why *why)
 {
-	char *header = must_alloc(SEGMENT_HEADER);
 	char name[SEGMENT_NAME];
 	int error;
 
@@ -245,11 +255,9 @@ bool segment_begin(struct segments *s, struct segment *segment, uint64_t previou
 	segment->previous_end = previous_end;
 	segment->first = first;
 	segment->headless = false;
-	header_write(header, s, segment);
-	error = file_write_all(s->files, segment->fd, header, SEGMENT_HEADER, 0);
+	error = segment_header(s, segment);
 	if (error == 0)
 		error = s->files->flush(s->files, segment->fd);
-	free(header);
 	if (error == 0)
 		return true;
 	segment_name(segment->number, name);

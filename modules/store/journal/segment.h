@@ -72,6 +72,8 @@ struct segment *segments_take_spare(struct segments *s);
 bool segment_begin(struct segments *s, struct segment *segment, uint64_t previous_end,
 	uint64_t first, struct why *why);
 void segments_add_used(struct segments *s, struct segment *segment);
+/* Writes the header, does not flush it. 0 or -errno. */
+int segment_header(struct segments *s, const struct segment *segment);
 /* The oldest one leaves the array. */
 struct segment *segments_take_oldest(struct segments *s);
 

@@ -366,6 +366,10 @@ static bool file_begin(struct store *store, bool *full)
 	segment = space_take_file(store, full, &w->why);
 	if (!segment)
 		return false;
+	/* The new header closes the old file, also when nobody knows whether it became durable. */
+	pthread_mutex_lock(&store->lock);
+	w->active = NULL;
+	pthread_mutex_unlock(&store->lock);
 	if (!segment_begin(&store->segments, segment, w->end, first, &w->why)) {
 		note_count(&store->notes, METRIC_FLUSH_FAILURES, 1);
 		note(&store->notes, TMAIL_ERROR, "journal_file_lost", "%s", w->why.text);
