@@ -40,6 +40,11 @@ static void database_describe(struct buf *out, struct generation *g)
 	buf_printf(out, "driver: %s, source: %.*s", slash ? slash + 1 : m->name, STR_ARG(source));
 }
 
+static bool somebody_there(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
 /* Until the first letter is y or n; no more input is n. */
 static bool ask(const char *database)
 {
@@ -67,16 +72,9 @@ static bool tables_ask(struct generation *g, bool *declined, struct why *why)
 	if (missing == 0)
 		return true;
 	database_describe(&database, g);
-	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
-		*declined = !ask(buf_c(&database));
-		ok = *declined ? why_set(why, "See you soon...")
-			       : db_migrate(g, true, &missing, NULL, NULL, why);
-	} else {
-		ok = why_set(why,
-			"database '%s' misses some tables: make them with tmail db init, or set "
-			"store.create",
-			buf_c(&database));
-	}
+	*declined = !ask(buf_c(&database));
+	ok = *declined ? why_set(why, "See you soon...")
+		       : db_migrate(g, true, &missing, NULL, NULL, why);
 	buf_free(&database);
 	return ok;
 }
@@ -98,7 +96,8 @@ bool tables_ready(
 	bool ok;
 
 	*declined = false;
-	if (settings->store.create) {
+	/* otherwise the start itself makes them, or says that it misses them */
+	if (settings->store.create || !somebody_there()) {
 		conf_free(&conf);
 		problems_free(&problems);
 		return true;

@@ -7,8 +7,8 @@
 
 #include "daemon/settings.h"
 
-/* Without store.create: are all tables there? Asks on a terminal whether to make them. False
- * with why: the server is not to start; *declined: the person said no. */
+/* On a terminal, without store.create: are all tables there, and if not, shall they be made?
+ * False with why: the server is not to start; *declined: the person said no. */
 bool tables_ready(const char *const *folders, unsigned uid, const char *file, bool *declined,
 	struct why *why);
 

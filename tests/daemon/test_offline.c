@@ -119,31 +119,16 @@ START_TEST(check_names_every_mistake_or_none)
 }
 END_TEST
 
-/* A terminal is none of a test's: the question is not asked, the answer says what to run. */
-START_TEST(a_first_start_without_a_terminal_says_what_to_run)
+/* With a terminal it asks: tests/daemon/run.py has one. */
+START_TEST(a_first_start_without_a_terminal_asks_nobody)
 {
 	struct why why;
 	bool declined;
 
 	begin("");
-	ck_assert(!tables_ready(fake_folders, geteuid(), conf, &declined, &why));
-	ck_assert(!declined);
-	ck_assert_str_eq(why.text,
-		"database 'driver: fake, source: ' misses some tables: make them "
-		"with tmail db init, or set store.create");
-	ck_assert_int_eq(command("db init"), VERB_OK);
-	ck_assert_msg(tables_ready(fake_folders, geteuid(), conf, &declined, &why), "%s", why.text);
-	end();
-}
-END_TEST
-
-START_TEST(a_first_start_with_create_asks_nobody)
-{
-	struct why why;
-	bool declined;
-
-	begin("store = { create = true; };");
 	ck_assert(tables_ready(fake_folders, geteuid(), conf, &declined, &why));
+	ck_assert(!declined);
+	ck_assert_str_eq(fake_migrated, "");
 	end();
 }
 END_TEST
@@ -152,4 +137,4 @@ TEST_MAIN("daemon/offline", a_verb_of_a_module_runs_with_the_server_stopped,
 	missing_tables_stop_a_verb_and_db_init_makes_them,
 	a_bad_configuration_stops_a_verb_with_every_mistake, usage_and_help_need_nothing_started,
 	a_modules_page_is_printed_without_starting_it, check_names_every_mistake_or_none,
-	a_first_start_without_a_terminal_says_what_to_run, a_first_start_with_create_asks_nobody)
+	a_first_start_without_a_terminal_asks_nobody)
