@@ -25,21 +25,38 @@ struct queue_settings {
 	int64_t timeout_connect, timeout_command, timeout_data;
 	int64_t bounce_size;     /* larger messages are returned as headers only */
 	struct tmail_str bounce_template;
+	int64_t node;            /* copied from the top level by the daemon, as hostname is */
 };
 extern const struct tmail_list queue_options;
 
+/* What smtp is given at its start (smtp_server_setup). Works from queue_start on. */
+extern const struct smtp_upcalls queue_upcalls;
+
 /* Finds the queue service of the current generation, starts commit, schedule and lanes over the
- * loops, and gives smtp its upcalls. False: no queue service, or it does not answer. */
+ * loops, whose indexes count from 0. False: no queue service, or it does not answer. */
 bool queue_start(struct loop *const *loops, unsigned count,
 	const struct queue_settings *(*settings_of)(const struct generation *), struct why *why);
-/* New attempts stop; what is under way may end until the time is over; outcomes are written. */
+/* Addresses that this server listens on: no attempt goes there (it would be a loop). Copied;
+ * any thread. An address "any" stands for all of this host's. */
+void queue_listens(const struct endpoint *endpoints, size_t count);
+/* New attempts stop; what is under way may end until the time is over; outcomes are written.
+ * The loops must be running, and this is none of their threads. What is committed afterwards is
+ * kept for the next start. */
 void queue_drain(int64_t ms);
+/* After queue_drain; before the loops stop. */
 void queue_stop(void);
 
-/* A message made here (API, bounce, pickup): runs the same points, then commits. done(ctx) on
- * the same loop; the message is taken. */
+/* A message made here (API, bounce, alias, pickup): runs the same points (MAIL, RCPT, DATA, HEADER
+ * to EOM, QUEUED), gets its trace, and is committed. The message is taken. done: on the same
+ * loop, never before this returns. */
+enum inject_result {
+	INJECT_DURABLE,
+	INJECT_FULL,
+	INJECT_TRY_LATER,
+	INJECT_REFUSED /* by a module, for good, or it has come round too often */
+};
 void queue_inject(struct loop *loop, struct message *m, enum tmail_client_kind kind,
-	void (*done)(void *ctx, enum commit_result result, struct str why), void *ctx);
+	void (*done)(void *ctx, enum inject_result result, struct str why), void *ctx);
 
 /* For the verbs of admin; any thread that may wait. With the server stopped they act on the
  * store alone (g: a PURPOSE_ADMIN generation), and what they change is found at the next start. */

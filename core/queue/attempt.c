@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a lane's route to a connection: hops by priority, those of equal priority drawn by
+ * weight; names to addresses; dialling; what failed is noted, and the next is tried. Nothing is
+ * ever told to the lane from within attempt_new.
+ */
+#include "queue/attempt.h"
+
+#include "queue/own.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { QUIT_MS = 2000, HOSTS_TRIED_MAX = 5 };
+
+static bool hop_try(struct attempt *a);
+
+static const struct hop *hop_now(const struct attempt *a)
+{
+	return &a->lane->route->hops[a->order[a->at]];
+}
+
+static uint64_t hop_bit(const struct attempt *a)
+{
+	return 1ull << a->order[a->at];
+}
+
+/* ---- order ----------------------------------------------------------------------------- */
+
+/* One of order[from..to), by weight, to the front. */
+static void draw(struct attempt *a, size_t from, size_t to)
+{
+	const struct hop *hops = a->lane->route->hops;
+	uint64_t all = 0, lot;
+	uint8_t drawn;
+	size_t i;
+
+	for (i = from; i < to; i++)
+		all += hops[a->order[i]].weight;
+	lot = random_below(all ? all : 1);
+	for (i = from; i + 1 < to && lot >= hops[a->order[i]].weight; i++)
+		lot -= hops[a->order[i]].weight;
+	drawn = a->order[i];
+	a->order[i] = a->order[from];
+	a->order[from] = drawn;
+}
+
+static void hops_order(struct attempt *a)
+{
+	const struct route *r = a->lane->route;
+
+	for (size_t i = 0; i < r->count; i++) {
+		size_t at = i;
+
+		for (; at > 0 && r->hops[a->order[at - 1]].priority > r->hops[i].priority; at--)
+			a->order[at] = a->order[at - 1];
+		a->order[at] = (uint8_t)i;
+	}
+	a->count = r->count;
+	for (size_t i = 0, end; i < a->count; i++) {
+		for (end = i + 1; end < a->count; end++)
+			if (r->hops[a->order[end]].priority != r->hops[a->order[i]].priority)
+				break;
+		draw(a, i, end);
+	}
+}
+
+/* ---- what went wrong ------------------------------------------------------------------- */
+
+/* The first reason that is not for ever is the one to tell; else the last. */
+static void note(struct attempt *a, const struct client_outcome *o)
+{
+	bool forever = o->class == CLASS_PERMANENT || o->code / 100 == 5;
+
+	if (forever && a->temporary)
+		return;
+	a->temporary |= !forever;
+	a->outcome = *o;
+	a->outcome.class = a->temporary ? CLASS_TEMPORARY : CLASS_PERMANENT;
+	why_set(&a->why, "%.*s", STR_ARG(o->text));
+	a->outcome.text = str_c(a->why.text);
+}
+
+static void note_own(struct attempt *a, enum client_class class, const char *enhanced,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void note_own(
+	struct attempt *a, enum client_class class, const char *enhanced, const char *format, ...)
+{
+	struct client_outcome o = { .class = class, .stage = STAGE_CONNECT };
+	char text[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	memcpy(o.enhanced, enhanced, strlen(enhanced) + 1);
+	o.text = str_c(text);
+	note(a, &o);
+}
+
+/* On to the next hop; when there is none the lane hears of it in the loop's next turn. */
+static void hop_next(struct attempt *a)
+{
+	while (++a->at < a->count)
+		if (!(a->skip & hop_bit(a)) && hop_try(a))
+			return;
+	deadline_set(&a->idle, 0);
+}
+
+/* ---- dialling -------------------------------------------------------------------------- */
+
+static void dial(struct attempt *a);
+
+static void dialled(void *ctx, struct client *c, const struct client_outcome *outcome)
+{
+	struct attempt *a = ctx;
+	struct queue_loop *ql = a->lane->ql;
+	char peer[ENDPOINT_TEXT];
+
+	a->open = NULL;
+	if (!c) {
+		metric_add(METRIC_dials_failed, 1);
+		if (outcome->stage == STAGE_CONNECT && a->sources.ordered &&
+			a->source_at + 1 < a->sources.count) {
+			a->source_at++;
+			dial(a);
+			return;
+		}
+		host_failed(ql, hop_now(a), outcome);
+		note(a, outcome);
+		hop_next(a);
+		return;
+	}
+	host_answered(ql, hop_now(a));
+	a->client = c;
+	endpoint_text(client_peer(c), peer);
+	snprintf(a->host_text, sizeof a->host_text, "%.*s[%s]", STR_ARG(hop_now(a)->host), peer);
+	a->host = str_c(a->host_text);
+	lane_connected(a->lane, a);
+}
+
+static struct client_timeouts timeouts(const struct queue_settings *s)
+{
+	return (struct client_timeouts){ .connect = s->timeout_connect,
+		.greeting = s->timeout_command,
+		.command = s->timeout_command,
+		.mail = s->timeout_command,
+		.rcpt = s->timeout_command,
+		.data_start = s->timeout_command,
+		.data_block = s->timeout_data / 3,
+		.data_end = s->timeout_data,
+		.quit = QUIT_MS };
+}
+
+static void dial(struct attempt *a)
+{
+	const struct queue_settings *settings = queue_settings_now(a->lane->ql);
+	struct client_settings client = { .helo = str_tm(settings->hostname),
+		.protocol = hop_now(a)->protocol,
+		.timeouts = timeouts(settings) };
+
+	metric_add(METRIC_dials, 1);
+	a->open = client_connect(a->lane->ql->loop, a->peers, a->peer_count,
+		a->sources.ips + a->source_at, a->sources.count - a->source_at, &client, dialled,
+		a);
+}
+
+/* Addresses of this server itself are no next hop. False: none is left. */
+static bool peers_are_others(struct attempt *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->peer_count; i++)
+		if (!endpoint_is_own(&a->peers[i]))
+			a->peers[n++] = a->peers[i];
+	a->peer_count = n;
+	if (n == 0)
+		note_own(a, CLASS_PERMANENT, "5.4.6", "mail for %.*s loops back to this server",
+			STR_ARG(hop_now(a)->host));
+	return n > 0;
+}
+
+static void looked_up(void *ctx, const struct dns_addresses *answer)
+{
+	struct attempt *a = ctx;
+	const struct hop *h = hop_now(a);
+
+	a->lookup = NULL;
+	a->peer_count = 0;
+	for (size_t i = 0; i < answer->count && a->peer_count < ATTEMPT_PEERS_MAX; i++)
+		a->peers[a->peer_count++] =
+			(struct endpoint){ .ip = answer->ips[i], .port = h->port };
+	if (answer->status == DNS_TRY_LATER)
+		note_own(a, CLASS_TEMPORARY, "4.4.3", "host %.*s: %.*s", STR_ARG(h->host),
+			STR_ARG(answer->why));
+	else if (a->peer_count == 0 && h->source_id != 0) /* somebody's typing error */
+		note_own(a, CLASS_TEMPORARY, "4.4.4", "host %.*s not found", STR_ARG(h->host));
+	else if (a->peer_count == 0)
+		note_own(a, CLASS_PERMANENT, "5.4.4", "host %.*s not found", STR_ARG(h->host));
+	else if (peers_are_others(a)) {
+		dial(a);
+		return;
+	}
+	hop_next(a);
+}
+
+/* What a hop asks for that cannot be done yet: better late than in clear. */
+static bool hop_is_possible(struct attempt *a, const struct hop *h)
+{
+	if (h->tls >= TMAIL_TLS_ENCRYPT)
+		note_own(a, CLASS_TEMPORARY, "4.7.4",
+			"TLS is required for %.*s and cannot be spoken", STR_ARG(h->host));
+	else if (h->login.len > 0)
+		note_own(a, CLASS_TEMPORARY, "4.7.4",
+			"a login is required for %.*s and cannot be made", STR_ARG(h->host));
+	else
+		return true;
+	return false;
+}
+
+static struct str without_brackets(struct str s)
+{
+	if (s.len > 2 && s.data[0] == '[' && s.data[s.len - 1] == ']')
+		return str_slice(s, 1, s.len - 2);
+	return s;
+}
+
+/* False: no (noted). */
+static bool hop_try(struct attempt *a)
+{
+	struct queue_loop *ql = a->lane->ql;
+	const struct hop *h = hop_now(a);
+	const struct client_outcome *rests = host_rests(ql, h);
+	struct endpoint *first = &a->peers[0];
+	struct why why;
+
+	if (rests) {
+		note(a, rests);
+		return false;
+	}
+	if (!hop_is_possible(a, h))
+		return false;
+	if (!sources_parse(&a->sources, h->source, &queue_settings_now(ql)->local_ips, &why)) {
+		note_own(a, CLASS_TEMPORARY, "4.3.5", "%s", why.text);
+		return false;
+	}
+	a->source_at = 0;
+	*first = (struct endpoint){ .port = h->port };
+	if (h->host.data[0] == '/') {
+		if (h->host.len >= sizeof first->path) {
+			note_own(a, CLASS_TEMPORARY, "4.3.5", "the path of the socket is too long");
+			return false;
+		}
+		memcpy(first->path, h->host.data, h->host.len);
+	} else if (!ip_parse(without_brackets(h->host), &first->ip)) {
+		a->lookup = dns_addresses(ql->loop, h->host, looked_up, a);
+		return true;
+	}
+	a->peer_count = 1;
+	if (!peers_are_others(a))
+		return false;
+	dial(a);
+	return true;
+}
+
+/* ---- idle, or nothing was found -------------------------------------------------------- */
+
+static void idle_lost(void *ctx, struct client *c)
+{
+	struct attempt *a = ctx;
+
+	(void)c;
+	lane_idle_ended(a->lane, a);
+}
+
+static void idle_over(struct deadline *d)
+{
+	struct attempt *a = container_of(d, struct attempt, idle);
+
+	if (a->client)
+		lane_idle_ended(a->lane, a);
+	else
+		lane_failed(a->lane, a, &a->outcome);
+}
+
+void attempt_rest(struct attempt *a)
+{
+	client_watch(a->client, idle_lost, a);
+	deadline_set(&a->idle, queue_settings_now(a->lane->ql)->idle_timeout);
+}
+
+/* ---- sending --------------------------------------------------------------------------- */
+
+bool attempt_fits(const struct attempt *a, const struct parcel *p)
+{
+	return !(p->tried & hop_bit(a));
+}
+
+static bool more_hosts(const struct parcel *p)
+{
+	size_t count = p->route->count;
+	uint64_t all = count == 64 ? UINT64_MAX : (1ull << count) - 1;
+
+	return p->hosts_tried < HOSTS_TRIED_MAX && (p->tried & all) != all;
+}
+
+/* Another host may know better about what was not final. True: somebody is left for it. */
+static bool outcomes_settle(struct parcel *p, bool *good)
+{
+	bool others = more_hosts(p), left = false;
+
+	*good = false;
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct parcel_recipient *r = &p->recipients[i];
+		bool final =
+			r->outcome.class != CLASS_TEMPORARY && r->outcome.class != CLASS_NEXT_HOST;
+
+		*good |= r->outcome.class == CLASS_OK;
+		r->settled = r->settled || final || !others;
+		left |= !r->settled;
+	}
+	return left;
+}
+
+static void sent(struct attempt *a, bool usable, bool stale)
+{
+	struct send_lane *l = a->lane;
+	struct parcel *p = a->parcel;
+	bool good = false;
+
+	a->parcel = NULL;
+	if (stale) {
+		lane_put_back(l, p);
+	} else {
+		p->tried |= hop_bit(a);
+		p->hosts_tried++;
+		if (outcomes_settle(p, &good))
+			lane_put_back(l, p);
+		else
+			parcel_return(p);
+	}
+	lane_sent(l, a, usable, good);
+}
+
+void attempt_send(struct attempt *a, struct parcel *p)
+{
+	deadline_clear(&a->idle);
+	if (a->sent > 0)
+		metric_add(METRIC_connections_reused, 1);
+	a->parcel = p;
+	p->host = arena_str(p->arena, a->host);
+	p->protocol = hop_now(a)->protocol;
+	p->relayed = p->protocol == TMAIL_PROTOCOL_LMTP || !(client_offers(a->client) & CLIENT_DSN);
+	sending_start(a, p, sent);
+	a->sent++;
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
+{
+	struct attempt *a = must_alloc(sizeof *a);
+
+	a->lane = lane;
+	a->parcel = parcel;
+	a->bound = parcel != NULL;
+	a->skip = parcel ? parcel->tried : 0;
+	deadline_init(&a->idle, lane->ql->loop, idle_over);
+	hops_order(a);
+	a->at = SIZE_MAX;
+	hop_next(a);
+	return a;
+}
+
+void attempt_free(struct attempt **ap, bool abort)
+{
+	struct attempt *a = *ap;
+
+	*ap = NULL;
+	deadline_clear(&a->idle);
+	dns_lookup_cancel(&a->lookup);
+	client_connect_cancel(&a->open);
+	if (abort)
+		client_abort(&a->client);
+	else
+		client_close(&a->client);
+	free(a);
+}
+
+void attempt_abort(struct attempt *a)
+{
+	struct client_outcome o = { .class = CLASS_TEMPORARY,
+		.stage = STAGE_CONNECT,
+		.text = STR_INIT("the server is shutting down") };
+
+	if (a->client && a->parcel)
+		client_abort(&a->client); /* the lane hears by lane_sent */
+	else if (a->client)
+		lane_idle_ended(a->lane, a);
+	else
+		lane_failed(a->lane, a, &o);
+}

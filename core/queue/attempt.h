@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One connection of a lane, from looking for a host that answers to its close: hosts in order
+ * of preference, their addresses, then one transaction after another.
+ */
+#ifndef QUEUE_ATTEMPT_H
+#define QUEUE_ATTEMPT_H
+
+#include "queue/lane.h"
+#include "queue/source.h"
+
+#include "net/dns.h"
+
+enum { ATTEMPT_PEERS_MAX = 16 };
+
+struct attempt {
+	struct link link; /* of the lane's idle or busy */
+	struct send_lane *lane;
+	struct parcel *parcel; /* being sent, or waiting for this connection alone */
+	bool bound;            /* connects for its parcel alone */
+	uint8_t order[ROUTE_HOPS_MAX]; /* hops, most preferred first */
+	size_t count, at;
+	uint64_t skip; /* hops not to be tried: the parcel was there */
+	bool temporary; /* not all hosts said "never" */
+	struct client_outcome outcome; /* of the last host that failed */
+	struct why why;                /* its text */
+	struct dns_lookup *lookup;
+	struct endpoint peers[ATTEMPT_PEERS_MAX];
+	size_t peer_count;
+	struct sources sources;
+	size_t source_at;
+	struct client_open *open;
+	struct client *client;
+	struct str host; /* "name[address]:port", in host_text */
+	char host_text[320];
+	unsigned sent; /* transactions on this connection */
+	struct deadline idle;
+	struct sending *sending;
+};
+
+/* Looks for a host; its lane hears by lane_connected or lane_failed, later. parcel: for it
+ * alone, and at none of the hosts where it was; NULL: for whatever waits. */
+struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel);
+/* Sends the parcel; the lane hears by lane_sent, later. */
+void attempt_send(struct attempt *a, struct parcel *p);
+/* The connection stays open for a while. */
+void attempt_rest(struct attempt *a);
+/* Could it take that parcel? (It was not at that host.) */
+bool attempt_fits(const struct attempt *a, const struct parcel *p);
+/* Closes; a parcel being sent gets its outcome first. abort: without a farewell. */
+void attempt_free(struct attempt **a, bool abort);
+/* What is under way ends now: by lane_sent or lane_failed. */
+void attempt_abort(struct attempt *a);
+
+/* send.c: a parcel over the client of an attempt. done: everybody has an outcome, copied into
+ * the parcel's arena; stale: the connection had died while idle, nothing was said. */
+struct sending;
+struct sending *sending_start(struct attempt *a, struct parcel *p,
+	void (*done)(struct attempt *a, bool usable, bool stale));
+
+/* rest.c: hosts that failed rest. Answers the reason while one does, else NULL. */
+const struct client_outcome *host_rests(struct queue_loop *ql, const struct hop *hop);
+void host_failed(struct queue_loop *ql, const struct hop *hop, const struct client_outcome *o);
+void host_answered(struct queue_loop *ql, const struct hop *hop);
+void hosts_wake(struct queue_loop *ql, bool all);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one way into the store's WRITE: a thread of its own writes what arrived while it last
+ * wrote. What is urgent wakes it; outcomes wait for company, 20 ms at most.
+ */
+#ifndef QUEUE_COMMIT_H
+#define QUEUE_COMMIT_H
+
+#include "base/arena.h"
+#include "queue/state.h"
+
+/* Something to be written: ops in a row, in the maker's memory until `written` is called, on
+ * the loop `home`, or on the commit thread where that is NULL. */
+struct commit {
+	struct commit *next;
+	const struct tmail_queue_op *ops;
+	uint32_t count;
+	struct queue_loop *home;
+	void (*written)(struct commit *c);
+	/* Set before: NO and UNKNOWN are written again until they are done (outcomes: they are
+	 * true, whatever the store can do now). */
+	bool insist;
+	/* The answer: the worst of its ops'. */
+	uint32_t result; /* enum tmail_queue_result */
+	bool full;
+	char why[128];
+};
+
+bool commit_start(struct why *why);
+void commit_stop(void); /* writes what is there first */
+void commit_urgent(struct commit *c);
+void commit_lazy(struct commit *c);
+/* Waits until all that was handed in before has been written and told; for threads that may
+ * wait. False: there are outcomes that the store does not take now. */
+bool commit_flush(void);
+/* The same, for ops of one's own (64 at most); answers enum tmail_queue_result. Without a
+ * running queue the store is written to directly. */
+uint32_t commit_wait(struct service *store, const struct tmail_queue_op *ops, uint32_t count,
+	struct why *why);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A lane: the way to one destination, with the parcels that wait for it and its connections.
+ * It belongs to the loop of its key, and goes when nothing is left of it.
+ */
+#ifndef QUEUE_LANE_H
+#define QUEUE_LANE_H
+
+#include "queue/work.h"
+
+struct attempt;
+
+struct send_lane {
+	struct str key; /* of the route */
+	struct queue_loop *ql;
+	struct route *route;  /* a reference */
+	struct link parcels;  /* that wait, first come first served */
+	unsigned parcel_count;
+	struct link idle;     /* attempts whose connection waits for a parcel; newest first */
+	struct link busy;     /* attempts that connect or send */
+	unsigned open;        /* both */
+	unsigned opening;     /* that connect for whatever waits */
+	unsigned limit, good; /* connections allowed now; successes since that changed */
+	int64_t cool_until;   /* loop_now: no further connection is opened before */
+	struct link waiting;  /* of ql->waiting */
+	bool pumping;         /* at work on it: it must neither go nor be pumped again */
+};
+
+/* Any loop: the parcel goes to its lane, and comes back by parcel_return. */
+void lane_put(struct parcel *p);
+/* On every loop: parcels of works that were stopped come back untouched. all: every one does. */
+void lanes_recall(struct queue_loop *ql, bool all);
+/* About once a second. */
+void lanes_tick(struct queue_loop *ql);
+/* Connections that send nothing are closed; with `busy` all are. */
+void lanes_close(struct queue_loop *ql, bool busy);
+
+/* What attempts tell their lane. */
+void lane_connected(struct send_lane *l, struct attempt *a);
+/* No host could be reached. The attempt is freed. */
+void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o);
+/* A transaction is over; the parcel has been dealt with. usable: it can take another. */
+void lane_sent(struct send_lane *l, struct attempt *a, bool usable, bool good);
+/* An idle connection was lost, or is too old. The attempt is freed. */
+void lane_idle_ended(struct send_lane *l, struct attempt *a);
+/* It is tried once more, before those that wait. */
+void lane_put_back(struct send_lane *l, struct parcel *p);
+
+#endif

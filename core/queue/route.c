@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Asking the routers, and keeping what they said: by domain alone where they allow it, else by
+ * domain, sender and login. Each loop keeps its own; a new generation of settings forgets all.
+ */
+#include "queue/route.h"
+
+#include "base/log.h"
+#include "base/num.h"
+#include "mail/address.h"
+
+#include <stdlib.h>
+
+enum { ROUTES_KEPT_MAX = 20000, ROUTE_TTL_MAX = 3600 };
+
+struct kept {
+	struct str key;
+	int64_t until; /* loop_now */
+	struct route *route;
+	char text[];
+};
+
+/* ---- routes ---------------------------------------------------------------------------- */
+
+struct route *route_ref(struct route *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+void route_unref(struct route **rp)
+{
+	struct route *r = *rp;
+
+	*rp = NULL;
+	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	arena_free(&r->arena);
+	free(r);
+}
+
+static struct route *route_new(int status)
+{
+	struct route *r = must_alloc(sizeof *r);
+
+	r->refs = 1;
+	r->status = status;
+	r->arena = arena_new(512);
+	return r;
+}
+
+/* Routes of one key share a lane, and so connections: whatever decides where a connection goes
+ * and as whom is in it. */
+static void route_seal(struct route *r)
+{
+	struct buf key = { 0 };
+
+	buf_add(&key, r->destination);
+	for (size_t i = 0; i < r->count; i++) {
+		struct hop *h = &r->hops[i];
+
+		h->rest_key = arena_printf(
+			r->arena, "%.*s:%u", STR_ARG(arena_str_lower(r->arena, h->host)), h->port);
+		buf_printf(&key, "\n%u %u %u %u %.*s %.*s %.*s", h->priority, h->weight,
+			(unsigned)h->protocol, h->tls, STR_ARG(h->rest_key), STR_ARG(h->source),
+			STR_ARG(h->login));
+	}
+	r->key = arena_str(r->arena, buf_str(&key));
+	buf_free(&key);
+}
+
+static struct route *route_said(int status, unsigned code, const char *enhanced, struct str why)
+{
+	struct route *r = route_new(status);
+
+	r->code = code;
+	if (strlen(enhanced) < sizeof r->enhanced)
+		memcpy(r->enhanced, enhanced, strlen(enhanced) + 1);
+	r->why = arena_str(r->arena, why);
+	return r;
+}
+
+/* "[host]:port", "[host]", "host:port", "host". */
+static bool hop_parse(struct str text, struct hop *h)
+{
+	struct str port = STR("");
+	uint64_t number = 25;
+	ptrdiff_t at;
+
+	h->host = text;
+	if (text.len > 0 && text.data[0] == '[') {
+		at = str_find(text, ']');
+		if (at < 0)
+			return false;
+		h->host = str_slice(text, 1, (size_t)at - 1);
+		port = str_slice(text, (size_t)at + 1, text.len);
+		if (port.len > 0 && port.data[0] != ':')
+			return false;
+		port = str_slice(port, 1, port.len);
+	} else if (text.len > 0 && text.data[0] != '/' && (at = str_find_last(text, ':')) >= 0) {
+		h->host = str_slice(text, 0, (size_t)at);
+		port = str_slice(text, (size_t)at + 1, text.len);
+	}
+	if (port.len > 0 && (!num_u64(port, &number) || number == 0 || number > UINT16_MAX))
+		return false;
+	h->port = (uint16_t)number;
+	return h->host.len > 0;
+}
+
+struct route *route_direct(struct str next_hop, struct str source, struct str destination)
+{
+	struct hop hop = { .weight = 1 };
+	struct route *r;
+
+	if (!hop_parse(next_hop, &hop))
+		return route_said(TMAIL_TRY_LATER, 451, "4.3.5",
+			STR("a module named a next hop that cannot be used"));
+	r = route_new(TMAIL_OK);
+	r->destination = arena_str_lower(r->arena, destination);
+	r->hops = ARENA_NEW(r->arena, struct hop);
+	r->count = 1;
+	hop.host = arena_str(r->arena, hop.host);
+	hop.source = arena_str(r->arena, source);
+	r->hops[0] = hop;
+	route_seal(r);
+	return r;
+}
+
+static void hop_copy(struct arena *arena, struct hop *to, const struct hop *from)
+{
+	*to = *from;
+	to->host = arena_str(arena, from->host);
+	to->source = arena_str(arena, from->source);
+	to->login = arena_str(arena, from->login);
+	to->password = arena_str(arena, from->password);
+}
+
+struct route *route_from(const struct route *from, struct str source)
+{
+	struct route *r = route_new(from->status);
+
+	r->destination = arena_str(r->arena, from->destination);
+	r->hops = ARENA_ARRAY(r->arena, struct hop, from->count);
+	r->count = from->count;
+	for (size_t i = 0; i < r->count; i++) {
+		hop_copy(r->arena, &r->hops[i], &from->hops[i]);
+		r->hops[i].source = arena_str(r->arena, source);
+	}
+	route_seal(r);
+	return r;
+}
+
+static struct route *route_of_answer(const struct route_asking *a)
+{
+	const struct tmail_route_answer *answer = &a->answer;
+	struct str destination = str_tm(answer->destination);
+	struct route *r = route_new(TMAIL_OK);
+
+	if (destination.len == 0)
+		destination = str_tm(a->ask.domain);
+	r->destination = arena_str_lower(r->arena, destination);
+	r->hops = ARENA_ARRAY(r->arena, struct hop, ROUTE_HOPS_MAX);
+	TMAIL_EACH(struct tmail_hop, h, answer->hops) {
+		struct hop from = { h->priority, h->weight ? h->weight : 1, h->tls, h->source_id,
+			h->port ? h->port : 25, h->protocol, str_tm(h->host), str_tm(h->source),
+			str_tm(h->login), str_tm(h->password), STR_INIT("") };
+
+		if (from.host.len > 0 && r->count < ROUTE_HOPS_MAX)
+			hop_copy(r->arena, &r->hops[r->count++], &from);
+	}
+	route_seal(r);
+	return r;
+}
+
+/* ---- what is kept ---------------------------------------------------------------------- */
+
+/* The recipient's own address is no part: answers are kept for domains. */
+static void key_write(struct buf *key, const struct tmail_route_ask *ask, bool any_sender)
+{
+	buf_add(key, str_tm(ask->domain));
+	if (any_sender)
+		return;
+	buf_add_char(key, '\n');
+	buf_add(key, str_tm(ask->sender));
+	buf_add_char(key, '\n');
+	buf_add(key, str_tm(ask->login));
+}
+
+static void kept_free(struct kept *k)
+{
+	route_unref(&k->route);
+	free(k);
+}
+
+static struct route *kept_find(struct queue_loop *ql, struct str key)
+{
+	struct kept *k = map_get(&ql->routes, key);
+
+	if (!k)
+		return NULL;
+	if (k->until > loop_now(ql->loop))
+		return route_ref(k->route);
+	map_remove(&ql->routes, key);
+	kept_free(k);
+	return NULL;
+}
+
+struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *ask)
+{
+	struct buf key = { 0 };
+	struct route *r;
+
+	if (ql->routes.count == 0)
+		return NULL;
+	r = kept_find(ql, str_tm(ask->domain));
+	if (r)
+		return r;
+	key_write(&key, ask, false);
+	r = kept_find(ql, buf_str(&key));
+	buf_free(&key);
+	return r;
+}
+
+static void route_keep(const struct route_asking *a, struct route *r)
+{
+	uint32_t ttl = a->answer.ttl < ROUTE_TTL_MAX ? a->answer.ttl : ROUTE_TTL_MAX;
+	struct map *routes = &a->ql->routes;
+	struct buf key = { 0 };
+	struct kept *k, *before;
+
+	if (ttl == 0 || r->status == TMAIL_TRY_LATER)
+		return;
+	if (routes->count >= ROUTES_KEPT_MAX)
+		routes_forget(a->ql, true);
+	key_write(&key, &a->ask, a->answer.any_sender);
+	k = must_alloc(sizeof *k + key.len);
+	memcpy(k->text, key.data ? key.data : "", key.len);
+	k->key = str_make(k->text, key.len);
+	k->until = loop_now(a->ql->loop) + (int64_t)ttl * 1000000;
+	k->route = route_ref(r);
+	before = map_remove(routes, k->key);
+	if (before)
+		kept_free(before);
+	map_put(routes, k->key, k);
+	buf_free(&key);
+}
+
+void routes_forget(struct queue_loop *ql, bool all)
+{
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(&ql->routes, &at, &key, &value)) {
+		struct kept *k = value;
+
+		if (!all && k->until > loop_now(ql->loop))
+			continue;
+		map_remove(&ql->routes, key);
+		kept_free(k);
+	}
+	if (all)
+		map_free(&ql->routes);
+}
+
+/* ---- asking ---------------------------------------------------------------------------- */
+
+static struct route *answered(struct route_asking *a, int status)
+{
+	struct str why = str_tm(a->answer.why);
+	char enhanced[16] = "";
+	struct route *r;
+
+	if (str_tm(a->answer.enhanced).len < sizeof enhanced)
+		memcpy(enhanced, a->answer.enhanced.data ? a->answer.enhanced.data : "",
+			a->answer.enhanced.len);
+	if (status == TMAIL_OK) {
+		r = route_of_answer(a);
+		if (r->count > 0) {
+			route_keep(a, r);
+			return r;
+		}
+		route_unref(&r);
+		return route_said(TMAIL_TRY_LATER, 0, "4.3.5", STR("a router gave no host"));
+	}
+	if (status == TMAIL_REFUSED) {
+		r = route_said(status, a->answer.code / 100 == 5 ? a->answer.code : 550,
+			enhanced[0] ? enhanced : "5.4.4",
+			why.len ? why : STR("there is no way to this address"));
+		route_keep(a, r);
+		return r;
+	}
+	return route_said(TMAIL_TRY_LATER, 0, enhanced[0] ? enhanced : "4.4.3",
+		why.len ? why : STR("the way to this address cannot be found now"));
+}
+
+static struct route *ask_on(struct route_asking *a);
+
+static void router_answered(void *ctx, int status)
+{
+	struct route_asking *a = ctx;
+	struct route *r;
+
+	if (status == TMAIL_NOT_FOUND) {
+		a->router++;
+		r = ask_on(a);
+	} else {
+		r = answered(a, status);
+	}
+	if (r)
+		a->found(a->ctx, r);
+}
+
+static struct route *ask_on(struct route_asking *a)
+{
+	for (;; a->router++) {
+		struct service *s =
+			service_find(a->subject->generation, TMAIL_ROUTER, NULL, a->router);
+		int status;
+
+		if (!s)
+			break;
+		a->answer = (struct tmail_route_answer){ .size = sizeof a->answer };
+		status = service_ask(
+			s, a->subject, TMAIL_ROUTER_ROUTE, &a->ask, &a->answer, router_answered, a);
+		if (status == TMAIL_PENDING)
+			return NULL;
+		if (status != TMAIL_NOT_FOUND)
+			return answered(a, status);
+	}
+	return a->router > 0
+		? route_said(
+			  TMAIL_TRY_LATER, 0, "4.4.4", STR("no router knows a way to this address"))
+		: route_said(TMAIL_TRY_LATER, 0, "4.3.5",
+			  STR("no router module is configured (route/mx, for instance)"));
+}
+
+struct route *route_ask(struct route_asking *a)
+{
+	struct route *r = route_kept(a->ql, &a->ask);
+
+	if (r)
+		return r;
+	a->router = 0;
+	a->ask.size = sizeof a->ask;
+	return ask_on(a);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where a recipient's mail goes next, as the routers say (service/router.h): asked in order on
+ * the loop of the message, kept for as long as they allow.
+ */
+#ifndef QUEUE_ROUTE_H
+#define QUEUE_ROUTE_H
+
+#include "queue/state.h"
+
+#include <tmail/service/router.h>
+
+enum { ROUTE_HOPS_MAX = 64 };
+
+struct hop { /* as tmail_hop, with copies of its strings */
+	uint32_t priority, weight, tls, source_id;
+	uint16_t port;
+	enum tmail_protocol protocol;
+	struct str host, source, login, password;
+	struct str rest_key; /* "host:port" in lower case */
+};
+/* Never changed once made; counted, for lanes of any loop. */
+struct route {
+	atomic_uint refs;
+	int status; /* TMAIL_OK, TMAIL_REFUSED, TMAIL_TRY_LATER */
+	unsigned code;
+	char enhanced[16];
+	struct str why;
+	struct str destination;
+	struct str key; /* of its lane: destination and hops */
+	struct hop *hops;
+	size_t count;
+	struct arena *arena;
+};
+struct route *route_ref(struct route *r);
+void route_unref(struct route **r);
+
+/* What PREDELIVER says in place of the routers: "[host]:port", and a source of its own (NULL
+ * data: as the route has it). */
+struct route *route_direct(struct str next_hop, struct str source, struct str destination);
+struct route *route_from(const struct route *r, struct str source);
+
+/* A question under way, in its asker's memory. */
+struct route_asking {
+	struct queue_loop *ql;
+	struct subject *subject;
+	struct tmail_route_ask ask;
+	struct tmail_route_answer answer;
+	unsigned router; /* the n-th is being asked */
+	void (*found)(void *ctx, struct route *route);
+	void *ctx;
+};
+/* Answers a reference, or NULL: found() follows with one unless the subject is cancelled. The
+ * strings of a->ask, subject, found and ctx are set by the caller. */
+struct route *route_ask(struct route_asking *a);
+/* What is kept, without asking. */
+struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *ask);
+void routes_forget(struct queue_loop *ql, bool all);
+
+#endif

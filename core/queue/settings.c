@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The settings of the queue: their names, defaults, ranges, and the one sentence that is their
+ * manual. Where the first tmail had an environment variable, the sample shows it; its times
+ * without a unit were minutes for lifetimes and seconds for time limits.
+ */
+#include "queue/queue.h"
+
+/* An option whose sample is not its default. */
+#define SAMPLED(kind, ctype, member, name, fallback, min, max, sample, summary)                    \
+	{                                                                                          \
+		name, kind, 0, TMAIL_MEMBER(ctype, struct queue_settings, member), fallback, \
+			min, max, summary, NULL, { NULL, 0, 0 }, 0, sample                         \
+	}
+#define DURATION(member, name, fallback, min, max, summary)                                        \
+	TMAIL_DURATION(struct queue_settings, member, name, fallback, min, max, summary)
+#define INT(member, name, fallback, min, max, summary)                                             \
+	TMAIL_INT(struct queue_settings, member, name, fallback, min, max, summary)
+
+#define SECOND 1000LL
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const struct tmail_option options[] = {
+	SAMPLED(TMAIL_TYPE_BOOL, int32_t, deliver, "deliver", "true", 0, 0,
+		"${TMAIL_DELIVERD_LAUNCH:-true}",
+		"Deliver what was accepted; otherwise keep it until a start with true."),
+	DURATION(retry_min, "retry_min", "1m", SECOND, DAY,
+		"The wait after the first attempt that did not succeed; it doubles with each."),
+	DURATION(retry_max, "retry_max", "1h", SECOND, 7 * DAY, "The longest of these waits."),
+	TMAIL_STRINGS(struct queue_settings, retry, "retry", NULL,
+		"The waits themselves, one after another and then the last one again, in place of "
+		"retry_min and retry_max."),
+	SAMPLED(TMAIL_TYPE_DURATION, int64_t, lifetime, "lifetime", "5d", MINUTE, 365 * DAY,
+		"${TMAIL_DELIVERD_QUEUE_LIFETIME:-7200}m",
+		"How long a message is tried before it is returned to its sender."),
+	SAMPLED(TMAIL_TYPE_DURATION, int64_t, bounce_lifetime, "bounce_lifetime", "1d", MINUTE,
+		365 * DAY, "${TMAIL_DELIVERD_QUEUE_BOUNCES_LIFETIME:-1440}m",
+		"How long a message without a sender is tried before it is dropped."),
+	DURATION(delay_warning, "delay_warning", "0", 0, 365 * DAY,
+		"The age at which a sender is told once that a message is late; 0 is never."),
+	SAMPLED(TMAIL_TYPE_STRINGS, struct tmail_list, local_ips, "local_ips", NULL, 0, 0,
+		"[ \"${TMAIL_DELIVERD_LOCAL_IPS:-}\" ]",
+		"Local addresses to send from, where a route names none: \"a&b\" takes b when a "
+		"does "
+		"not connect, \"a|b\" draws one; 0.0.0.0 or none is the kernel's choice."),
+	SAMPLED(TMAIL_TYPE_INT, int64_t, max_connections, "max_connections", "400", 1, 100000,
+		"${TMAIL_DELIVERD_CONCURRENCY_REMOTE:-400}",
+		"Connections for sending that may be open at a time."),
+	INT(max_connections_destination, "max_connections_destination", "20", 1, 10000,
+		"Of these, those to one destination; their number grows up to this while it goes "
+		"well."),
+	INT(max_messages_connection, "max_messages_connection", "1000", 1, 1000000,
+		"Messages that are sent over one connection before it is closed."),
+	INT(max_recipients_transaction, "max_recipients_transaction", "100", 1, 10000,
+		"Recipients of one message that are sent to a destination at once."),
+	DURATION(idle_timeout, "idle_timeout", "5s", 0, HOUR,
+		"How long a connection is kept for the next message."),
+	DURATION(host_rest, "host_rest", "1m", 0, DAY,
+		"How long a host that could not be reached is left alone; it doubles up to 16 "
+		"times."),
+	DURATION(timeout_connect, "timeout_connect", "30s", SECOND, HOUR,
+		"The wait for a connection to one of a host's addresses."),
+	SAMPLED(TMAIL_TYPE_DURATION, int64_t, timeout_command, "timeout_command", "5m", SECOND, DAY,
+		"${TMAIL_DELIVERD_REMOTE_TIMEOUT:-300}",
+		"The wait for the greeting and for the reply to a command."),
+	DURATION(timeout_data, "timeout_data", "10m", SECOND, DAY,
+		"The wait for the reply to the end of data; a third of it for each block before."),
+	TMAIL_SIZE(struct queue_settings, bounce_size, "bounce_size", "256K", 0, 1LL << 40,
+		"Octets of the largest message that is returned whole; of others the header is."),
+	TMAIL_FILE(struct queue_settings, bounce_template, "bounce_template", NULL,
+		"The text of a bounce, for people: a file with ${me}, ${date}, ${sender} and "
+		"${recipients}."),
+};
+
+const struct tmail_list queue_options = TMAIL_LIST(options);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Local addresses, parsed and drawn.
+ */
+#include "queue/source.h"
+
+#include "base/str.h"
+#include "sys/clock.h"
+
+static bool source_add(struct sources *s, struct str text, struct why *why)
+{
+	struct ip ip;
+
+	text = str_trim(text);
+	if (text.len > 2 && text.data[0] == '[' && text.data[text.len - 1] == ']')
+		text = str_slice(text, 1, text.len - 2);
+	if (text.len == 0)
+		return true;
+	if (!ip_parse(text, &ip))
+		return why_set(why, "invalid local address \"%.*s\"", STR_ARG(text));
+	if (s->count == SOURCES_MAX)
+		return why_set(why, "more than %d local addresses", SOURCES_MAX);
+	if (!ip_is_any(&ip))
+		s->ips[s->count++] = ip;
+	return true;
+}
+
+static bool sources_add(struct sources *s, struct str text, struct why *why)
+{
+	bool ordered = str_find(text, '&') >= 0, drawn = str_find(text, '|') >= 0;
+	struct str piece;
+
+	if (ordered && drawn)
+		return why_set(why, "& and | are mixed in local addresses \"%.*s\"", STR_ARG(text));
+	s->ordered |= ordered;
+	while (str_split(&text, ordered ? '&' : '|', &piece))
+		if (!source_add(s, piece, why))
+			return false;
+	return true;
+}
+
+static void sources_shuffle(struct sources *s)
+{
+	for (size_t i = s->count; i > 1; i--) {
+		size_t j = random_below(i);
+		struct ip ip = s->ips[i - 1];
+
+		s->ips[i - 1] = s->ips[j];
+		s->ips[j] = ip;
+	}
+}
+
+bool sources_parse(
+	struct sources *s, struct str text, const struct tmail_list *fallback, struct why *why)
+{
+	*s = (struct sources){ .count = 0 };
+	if (text.len > 0) {
+		if (!sources_add(s, text, why))
+			return false;
+	} else {
+		TMAIL_EACH(struct tmail_str, each, *fallback)
+			if (!sources_add(s, str_make(each->data, each->len), why))
+				return false;
+	}
+	if (!s->ordered && s->count > 1)
+		sources_shuffle(s);
+	return true;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the queue share: the process's one queue, and what each loop has of it.
+ * A message under delivery (work.h) belongs to one loop, found by its id; a lane (lane.h) to one,
+ * found by its destination; parcels go from the one to the other and come back.
+ */
+#ifndef QUEUE_STATE_H
+#define QUEUE_STATE_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "host/metrics.h"
+#include "queue/queue.h"
+#include "sys/clock.h"
+#include "sys/lane.h"
+
+#include <stdatomic.h>
+
+enum {
+	QUEUE_LOOPS_MAX = 256,
+	QUEUE_LIVE_MAX = 20000, /* messages under delivery; beyond it they stay in the store */
+	QUEUE_IO_WIDTH = 4,     /* workers that read from the store */
+	QUEUE_IO_DEPTH = 100000
+};
+
+/* Of one loop; touched on it alone. */
+struct queue_loop {
+	struct loop *loop;
+	unsigned index;
+	struct generation *generation; /* in force, a reference */
+	int64_t generation_seen;       /* loop_now when it was looked for */
+	struct subject subject;        /* to ask the store what it answers at once */
+	struct link commits, spools;   /* of sessions of this loop, under way */
+	struct map works;              /* struct work by id */
+	struct map lanes;              /* struct send_lane by key */
+	struct map rests;              /* struct rest by host */
+	struct map routes;             /* struct route_kept by question */
+	struct link waiting;           /* lanes that wait for a connection to become free */
+	unsigned connections, connections_max;
+	unsigned busy;                 /* works, and injections */
+	struct deadline tick;
+	struct buf release; /* ids to be given back to the store */
+	struct task release_task;
+	bool draining;
+	struct task drain_task;
+};
+
+struct queue {
+	atomic_bool started;
+	struct generation *generation; /* the store's, held while the queue runs */
+	struct service *store;
+	bool reserves; /* the store has RESERVE, and it does not wait */
+	const struct queue_settings *(*settings_of)(const struct generation *);
+	unsigned loop_count;
+	struct queue_loop *loops[QUEUE_LOOPS_MAX];
+	struct lane *io; /* workers for what reads the store */
+	atomic_bool draining;
+	atomic_uint live; /* messages under delivery, on all loops */
+};
+extern struct queue queue;
+
+/* The part of the loop this runs on. */
+struct queue_loop *queue_here(void);
+struct queue_loop *queue_loop_of(struct loop *loop);
+/* The loop that owns a message, or a destination. */
+struct queue_loop *queue_home(struct id id);
+struct queue_loop *queue_home_of(struct str destination);
+/* Those in force now on this loop. */
+const struct queue_settings *queue_settings_now(struct queue_loop *ql);
+struct generation *queue_generation_now(struct queue_loop *ql);
+/* Something of this loop ended: whoever drains the queue looks again. */
+void queue_loop_ended_one(struct queue_loop *ql);
+/* Runs on every loop, one after another, and waits for each; for threads that may wait. */
+void queue_on_loops(void (*run)(struct queue_loop *ql, void *ctx), void *ctx);
+
+#endif

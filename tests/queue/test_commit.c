@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commit: what clients are told, when, and what the store gets.
+ */
+#include "tests/queue/house.h"
+
+START_TEST(what_is_durable_is_said_so)
+{
+	struct memory_message m;
+
+	house_open("deliver = false;", "");
+	house_sends("s@x.org", "a@example.com b@example.com");
+	ck_assert(memory_message(0, &m));
+	ck_assert_str_eq(m.sender, "s@x.org");
+	ck_assert_str_eq(m.recipients, "a@example.com b@example.com");
+	ck_assert_str_eq(m.content, HOUSE_CONTENT);
+	free(m.content);
+	house_over();
+}
+END_TEST
+
+START_TEST(a_store_that_refuses_is_tried_later)
+{
+	struct sent s;
+
+	house_open("deliver = false;", "");
+	memory_set(MEMORY_REFUSES);
+	s = house_hand_over(house_message("s@x.org", "a@example.com", STR(HOUSE_CONTENT)));
+	ck_assert_int_eq(s.result, COMMIT_TRY_LATER);
+	ck_assert_str_eq(s.why, "so the test wants it");
+	memory_set(MEMORY_FULL);
+	ck_assert_int_eq(house_send("s@x.org", "a@example.com", HOUSE_CONTENT), COMMIT_FULL);
+	memory_set(MEMORY_FAILS);
+	ck_assert_int_eq(house_send("s@x.org", "a@example.com", HOUSE_CONTENT), COMMIT_TRY_LATER);
+	memory_set(MEMORY_TAKES);
+	house_sends("s@x.org", "a@example.com");
+	ck_assert_uint_eq(memory_adds(), 1);
+	house_over();
+}
+END_TEST
+
+START_TEST(what_is_unknown_is_asked_for_again)
+{
+	int64_t before = metric_get(METRIC_commit_unknown);
+
+	house_open("deliver = false;", "");
+	memory_set(MEMORY_MUMBLES);
+	house_sends("s@x.org", "a@example.com");
+	memory_set(MEMORY_LOSES);
+	ck_assert_int_eq(house_send("s@x.org", "a@example.com", HOUSE_CONTENT), COMMIT_TRY_LATER);
+	memory_set(MEMORY_DOES_NOT_KNOW);
+	ck_assert_int_eq(house_send("s@x.org", "a@example.com", HOUSE_CONTENT), COMMIT_TRY_LATER);
+	ck_assert_int_eq(metric_get(METRIC_commit_unknown) - before, 3);
+	memory_set(MEMORY_TAKES);
+	house_over();
+}
+END_TEST
+
+struct crowd {
+	struct sent sent[200];
+	unsigned loop;
+};
+
+static void crowd_start(void *ctx)
+{
+	struct crowd *c = ctx;
+
+	for (size_t i = 0; i < 200; i++)
+		if (c->sent[i].loop == c->loop)
+			sent_start(&c->sent[i]);
+}
+
+START_TEST(a_batch_is_what_came_while_the_last_one_was_written)
+{
+	static struct crowd c;
+	struct sent first = { .m = house_message("s@x.org", "z@x.org", STR(HOUSE_CONTENT)) };
+	unsigned before;
+
+	house_open("deliver = false;", "");
+	memory_hold();
+	sem_init(&first.done, 0, 0);
+	house_on(0, sent_start, &first);
+	memory_wait_writing();
+	before = memory_writes();
+	for (size_t i = 0; i < 200; i++) {
+		c.sent[i].m = house_message("s@x.org", "a@x.org", STR(HOUSE_CONTENT));
+		c.sent[i].loop = i % 2;
+		sem_init(&c.sent[i].done, 0, 0);
+	}
+	for (c.loop = 0; c.loop < 2; c.loop++)
+		house_on(c.loop, crowd_start, &c);
+	memory_let_go();
+	for (size_t i = 0; i < 200; i++) {
+		while (sem_wait(&c.sent[i].done) != 0)
+			;
+		ck_assert_int_eq(c.sent[i].result, COMMIT_DURABLE);
+	}
+	ck_assert_uint_eq(memory_writes() - before, 2);
+	ck_assert_uint_eq(memory_adds(), 201);
+	house_over();
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_has_been_accepted_all_the_same)
+{
+	struct sent s = { .m = house_message("s@x.org", "z@x.org", STR(HOUSE_CONTENT)),
+		.forgotten = true };
+
+	house_open("deliver = false;", "");
+	memory_hold();
+	sem_init(&s.done, 0, 0);
+	house_on(0, sent_start, &s);
+	memory_wait_writing();
+	memory_let_go();
+	memory_wait_adds(1);
+	house_over();
+	ck_assert_int_ne(sem_trywait(&s.done), 0); /* nobody was told */
+}
+END_TEST
+
+START_TEST(with_deliver_off_nobody_claims_and_a_later_start_delivers)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("deliver = false;", HOUSE_ROUTER);
+	router_to(peer_port(peer), 0);
+	house_sends("s@x.org", "a@example.com");
+	ck_assert_uint_eq(memory_claimed(), 0);
+	house_close();
+	ck_assert_uint_eq(peer_connections(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	router_to(peer_port(peer), 0);
+	peer_wait_messages(peer, 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_message_that_was_discarded_is_not_kept)
+{
+	struct message *m = house_message("s@x.org", "z@x.org", STR(HOUSE_CONTENT));
+
+	house_open("deliver = false;", "");
+	m->discard = true;
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	ck_assert_uint_eq(memory_adds(), 0);
+	house_over();
+}
+END_TEST
+
+START_TEST(a_message_that_is_held_stays)
+{
+	struct message *m = house_message("s@x.org", "z@x.org", STR(HOUSE_CONTENT));
+	struct memory_message got;
+
+	house_open("", "");
+	m->hold = tm_str(STR("looks odd"));
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	ck_assert(memory_message(0, &got));
+	ck_assert_str_eq(got.hold, "looks odd");
+	ck_assert_uint_eq(memory_claimed(), 0);
+	free(got.content);
+	house_over();
+}
+END_TEST
+
+/* ---- room and spools --------------------------------------------------------------------- */
+
+struct spooling {
+	struct subject subject;
+	struct message *m;
+	bool last, ok;
+	sem_t done;
+	uint64_t reserved;
+	enum commit_result room;
+};
+
+static void spooled(void *ctx, bool ok, struct str why)
+{
+	struct spooling *s = ctx;
+
+	(void)why;
+	s->ok = ok;
+	sem_post(&s->done);
+}
+
+static void spool_begin(void *ctx)
+{
+	struct spooling *s = ctx;
+
+	subject_init(&s->subject, house.loops[0], house.generation);
+	s->subject.message = s->m;
+	queue_upcalls.spool(&s->subject, s->last, spooled, s);
+}
+
+static void spool_drops(void *ctx)
+{
+	struct spooling *s = ctx;
+
+	queue_upcalls.drop(s->m);
+	message_free(&s->m);
+}
+
+static void spool_octets_of(struct spooling *s, struct str octets, bool last)
+{
+	buf_add(&s->m->data, octets);
+	s->last = last;
+	sem_init(&s->done, 0, 0);
+	house_on(0, spool_begin, s);
+	while (sem_wait(&s->done) != 0)
+		;
+	subject_end(&s->subject);
+}
+
+START_TEST(a_large_body_goes_ahead_and_is_delivered_whole)
+{
+	static char block[70000];
+	struct spooling s = { .m = house_message(
+				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	memset(block, 'x', sizeof block);
+	for (size_t i = 68; i + 1 < sizeof block; i += 70)
+		memcpy(block + i, "\r\n", 2);
+	house_open("", HOUSE_ROUTER);
+	router_to(peer_port(peer), 0);
+	for (unsigned i = 0; i < 10; i++)
+		spool_octets_of(&s, str_make(block, sizeof block), i == 9);
+	ck_assert(s.ok);
+	ck_assert_uint_eq(s.m->spool_size, 700000);
+	ck_assert_uint_eq(s.m->data.len, 14);
+	ck_assert_uint_eq(memory_spooled(), 700000);
+	ck_assert_int_eq(house_hand_over(s.m).result, COMMIT_DURABLE);
+	ck_assert_uint_eq(memory_spooled(), 0);
+	peer_wait_messages(peer, 1);
+	ck_assert_uint_eq(peer_message(peer, 0)->content.len, 700014);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_spool_that_is_not_needed_is_dropped)
+{
+	struct spooling s = { .m = house_message(
+				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+
+	house_open("", "");
+	spool_octets_of(&s, STR("hello\r\n"), false);
+	ck_assert_uint_eq(memory_spooled(), 7);
+	house_on(0, spool_drops, &s);
+	house_close();
+	ck_assert_uint_eq(memory_spooled(), 0);
+	memory_reset();
+}
+END_TEST
+
+START_TEST(a_spool_the_store_refuses_is_said_so)
+{
+	struct spooling s = { .m = house_message(
+				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+
+	house_open("", "");
+	memory_set(MEMORY_REFUSES);
+	spool_octets_of(&s, STR("hello\r\n"), false);
+	ck_assert(!s.ok);
+	house_on(0, spool_drops, &s);
+	house_over();
+}
+END_TEST
+
+static void reserve(void *ctx)
+{
+	struct spooling *s = ctx;
+
+	subject_init(&s->subject, house.loops[0], house.generation);
+	s->room = queue_upcalls.reserve(&s->subject, s->reserved);
+	subject_end(&s->subject);
+}
+
+static void unreserve(void *ctx)
+{
+	struct spooling *s = ctx;
+
+	subject_init(&s->subject, house.loops[0], house.generation);
+	queue_upcalls.unreserve(&s->subject, s->reserved);
+	subject_end(&s->subject);
+}
+
+START_TEST(room_that_was_reserved_is_given_back)
+{
+	struct spooling s = { .reserved = 5000 };
+	struct message *m = house_message("s@x.org", "z@x.org", STR(HOUSE_CONTENT));
+
+	house_open("deliver = false;", "");
+	house_on(0, reserve, &s);
+	ck_assert_int_eq(s.room, COMMIT_DURABLE);
+	ck_assert_uint_eq(memory_reserved(), 5000);
+	house_on(0, unreserve, &s);
+	ck_assert_uint_eq(memory_reserved(), 0);
+	/* By the commit, which took less than what was said. */
+	house_on(0, reserve, &s);
+	m->reserved = 5000;
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	ck_assert_uint_eq(memory_reserved(), 0);
+	memory_set(MEMORY_FULL);
+	house_on(0, reserve, &s);
+	ck_assert_int_eq(s.room, COMMIT_FULL);
+	house_over();
+}
+END_TEST
+
+START_TEST(outcomes_are_written_until_the_store_takes_them)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("", HOUSE_ROUTER);
+	router_to(peer_port(peer), 0);
+	memory_outcomes(MEMORY_REFUSES);
+	house_sends("s@x.org", "a@example.com");
+	peer_wait_messages(peer, 1);
+	ck_assert_uint_eq(memory_ended(), 0);
+	memory_outcomes(MEMORY_TAKES);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+TEST_MAIN("queue/commit", what_is_durable_is_said_so, a_store_that_refuses_is_tried_later,
+	what_is_unknown_is_asked_for_again, a_batch_is_what_came_while_the_last_one_was_written,
+	a_client_that_leaves_has_been_accepted_all_the_same,
+	with_deliver_off_nobody_claims_and_a_later_start_delivers,
+	a_message_that_was_discarded_is_not_kept, a_message_that_is_held_stays,
+	a_large_body_goes_ahead_and_is_delivered_whole, a_spool_that_is_not_needed_is_dropped,
+	a_spool_the_store_refuses_is_said_so, room_that_was_reserved_is_given_back,
+	outcomes_are_written_until_the_store_takes_them)
