@@ -166,7 +166,8 @@ static void content_grew(struct session *s, size_t before)
 		transaction_refuse(s, SAY_TOO_LARGE);
 		return;
 	}
-	if (!chain_stream(&s->subject, str_slice(buf_str(&m->data), before, m->data.len), &answer)) {
+	if (!chain_stream(
+		    &s->subject, str_slice(buf_str(&m->data), before, m->data.len), &answer)) {
 		transaction_refuse_answer(s, &answer);
 		return;
 	}

@@ -78,10 +78,10 @@ static void accepted_log(struct session *s, const struct message *m)
 	if (m->recipient_count > 0)
 		first = str_tm(m->recipients[0].address);
 	log_event(LEVEL_INFO, &s->log, m->discard ? "discarded" : "accepted",
-		LOG_ID("id", id_tm(m->envelope.id)),
-		LOG_STR("from", str_tm(m->envelope.sender)), LOG_STR("to", first),
-		LOG_NUM("rcpts", m->recipient_count), LOG_NUM("size", t->size),
-		LOG_C("client", s->address), LOG_STR("helo", str_tm(s->subject.client.helo)),
+		LOG_ID("id", id_tm(m->envelope.id)), LOG_STR("from", str_tm(m->envelope.sender)),
+		LOG_STR("to", first), LOG_NUM("rcpts", m->recipient_count),
+		LOG_NUM("size", t->size), LOG_C("client", s->address),
+		LOG_STR("helo", str_tm(s->subject.client.helo)),
 		LOG_NUM("ms", (loop_now(s->subject.loop) - t->began) / 1000));
 }
 
@@ -115,11 +115,11 @@ static void committed(void *ctx, enum commit_result result, struct str why)
 {
 	struct session *s = ctx;
 
+	(void)why; /* the queue has logged it */
 	session_wake(s);
 	if (result == COMMIT_DURABLE) {
 		finish_queued(s);
 	} else {
-		log_event(LEVEL_ERROR, &s->log, "commit_failed", LOG_STR("why", why));
 		if (result == COMMIT_FULL)
 			metric_add(METRIC_limit_memory, 1);
 		finish_refuse(s, result == COMMIT_FULL ? SAY_NO_ROOM : SAY_LATER);
@@ -163,8 +163,9 @@ static size_t count_of(const struct recipient_verdict *list, enum tmail_verdict 
 
 static void refuse_in_words_of(struct session *s, const struct recipient_verdict *verdict)
 {
-	struct chain_answer answer = { .verdict = verdict->verdict, .code = verdict->code,
-		.text = verdict->text };
+	struct chain_answer answer = {
+		.verdict = verdict->verdict, .code = verdict->code, .text = verdict->text
+	};
 
 	memcpy(answer.enhanced, verdict->enhanced, sizeof answer.enhanced);
 	transaction_refuse_answer(s, &answer);

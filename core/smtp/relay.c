@@ -46,8 +46,8 @@ bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), 
 		return true;
 	}
 	s->then = known;
-	status = table_lookup(&s->subject, "relayip", str_c(s->address), &value, &exists,
-		client_found, s);
+	status = table_lookup(
+		&s->subject, "relayip", str_c(s->address), &value, &exists, client_found, s);
 	if (status == TMAIL_PENDING) {
 		session_wait(s, WAITING_ANSWER);
 		return false;
@@ -98,7 +98,7 @@ static bool step_took(struct relay *relay, int status, struct str value, enum re
 		return status == TMAIL_OK;
 	default: /* the last that could know the recipient */
 		*result = status == TMAIL_OK ? RELAY_LOCAL
-			  : relay->tables    ? RELAY_NO_USER
+			: relay->tables      ? RELAY_NO_USER
 					     : RELAY_YES;
 		return true;
 	}
@@ -164,7 +164,10 @@ bool relay_ask(struct session *s, struct str address,
 	struct str domain = address_domain(address);
 
 	/* Behind the last '@' the address goes on to its end: "@domain" is part of it. */
-	*relay = (struct relay){ .step = STEP_DOMAIN, .address = address, .domain = domain,
-		.whole_domain = { domain.data - 1, domain.len + 1 }, .decided = decided };
+	*relay = (struct relay){ .step = STEP_DOMAIN,
+		.address = address,
+		.domain = domain,
+		.whole_domain = { domain.data - 1, domain.len + 1 },
+		.decided = decided };
 	return walk(s, result);
 }

@@ -22,12 +22,12 @@ enum relay_result {
 	RELAY_YES,     /* yes: the domain, or the client, is enough */
 	RELAY_NO_USER, /* a domain of ours without that address */
 	RELAY_DENIED,
-	RELAY_LATER    /* a table cannot be asked now */
+	RELAY_LATER /* a table cannot be asked now */
 };
 
 struct relay { /* a question under way; of a transaction */
 	uint8_t step;
-	bool tables; /* some module keeps mailboxes or aliases */
+	bool tables;                              /* some module keeps mailboxes or aliases */
 	struct str address, domain, whole_domain; /* "@domain" */
 	void (*decided)(struct session *s, enum relay_result result);
 };

@@ -8,8 +8,7 @@
 
 #define DIGIT(code, i) ((code)[i] - '0')
 
-static const struct say_row rows[SAYS] = {
-	[SAY_NOTHING] = { STR_INIT(""), 0, 0 },
+static const struct say_row rows[SAYS] = { [SAY_NOTHING] = { STR_INIT(""), 0, 0 },
 #define X(name, code, enhanced, text, flags)                                                       \
 	[SAY_##name] = { STR_INIT(code " " enhanced text "\r\n"),                                  \
 		100 * DIGIT(code, 0) + 10 * DIGIT(code, 1) + DIGIT(code, 2), (flags) },

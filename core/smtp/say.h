@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 
-enum { /* what a reply does beside being said */
+enum {                 /* what a reply does beside being said */
 	SAY_ERROR = 1, /* counts against max_errors */
 	SAY_CLOSE = 2  /* the session ends behind it */
 };
@@ -88,7 +88,7 @@ enum say {
 #define X(name, code, enhanced, text, flags) SAY_##name,
 	SMTP_SAYS(X)
 #undef X
-	SAYS
+		SAYS
 };
 
 struct say_row {

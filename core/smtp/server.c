@@ -183,8 +183,8 @@ void smtp_sessions_end(void)
 
 static const char *const role_names[] = { "mx", "submission", "smtps" };
 
-static bool proxy_read_trusted(struct smtp_server *server, const struct listen_settings *settings,
-	struct why *why)
+static bool proxy_read_trusted(
+	struct smtp_server *server, const struct listen_settings *settings, struct why *why)
 {
 	size_t n = 0;
 
@@ -193,7 +193,8 @@ static bool proxy_read_trusted(struct smtp_server *server, const struct listen_s
 	server->proxy_from = must_alloc((settings->proxy_from.count + 1) * sizeof(struct cidr));
 	TMAIL_EACH(struct tmail_str, text, settings->proxy_from) {
 		if (!cidr_parse(str_tm(*text), &server->proxy_from[n]))
-			return why_set(why, "proxy_from: \"%.*s\" is neither an address nor a network",
+			return why_set(why,
+				"proxy_from: \"%.*s\" is neither an address nor a network",
 				STR_ARG(*text));
 		n++;
 	}
@@ -204,8 +205,7 @@ static bool proxy_read_trusted(struct smtp_server *server, const struct listen_s
 static struct smtp_server *server_new(
 	const struct listen_settings *settings, struct loop *const *loops, unsigned count)
 {
-	struct smtp_server *server =
-		must_alloc(sizeof *server + count * sizeof *server->places);
+	struct smtp_server *server = must_alloc(sizeof *server + count * sizeof *server->places);
 	struct str name = str_tm(settings->name);
 
 	server->role = settings->role;

@@ -14,10 +14,11 @@
 struct smtp_settings {
 	struct tmail_str hostname; /* copied from the top level by the daemon, as `node` is */
 	int32_t hide_signature, vrfy, received_login, helo_required, helo_fqdn;
-	int32_t early_pipelining; /* allow refuse: commands behind a HELO that was not answered yet */
+	int32_t early_pipelining; /* allow refuse: what comes behind a HELO before its answer */
 	int32_t sender_dns;   /* off reject defer */
 	int32_t bare_newline; /* refuse normalize */
-	int64_t max_message_size, max_header_size, max_hops, max_recipients, max_bad_rcpt, max_errors;
+	int64_t max_message_size, max_header_size, max_hops, max_recipients, max_bad_rcpt;
+	int64_t max_errors;
 	int64_t max_junk;     /* NOOP, RSET, VRFY, ... without a message in between */
 	int64_t max_vrfy, max_messages, max_line, greet_delay;
 	int64_t max_sessions, max_sessions_address, max_rate_address; /* rate: a minute */

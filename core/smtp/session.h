@@ -57,16 +57,16 @@ struct session {
 	struct stream *stream;
 	struct place *place;
 	const struct smtp_settings *settings;
-	struct link link;         /* of the place's sessions */
-	struct deadline deadline; /* of the state, or of who is waited for */
-	const struct verb *verb;  /* under way */
-	struct transaction *transaction; /* from MAIL to the final reply; else NULL */
-	struct dns_lookup *reverse;      /* under way; NULL: answered, or never asked */
+	struct link link;                 /* of the place's sessions */
+	struct deadline deadline;         /* of the state, or of who is waited for */
+	const struct verb *verb;          /* under way */
+	struct transaction *transaction;  /* from MAIL to the final reply; else NULL */
+	struct dns_lookup *reverse;       /* under way; NULL: answered, or never asked */
 	char *helo, *reverse_name, *said; /* malloc'd; said: the argument of the verb under way */
 	union tmail_event event;          /* what modules are asked about now */
 	void (*then)(struct session *s, bool ok); /* who wants to know of relay_client */
 	struct id id;
-	int64_t opened; /* clock_mono */
+	int64_t opened;                   /* clock_mono */
 	uint8_t state, waiting, stopping; /* stopping: enum session_stop */
 	bool running, eof, esmtp, relay_known;
 	bool broken;   /* the connection is; nothing more can be said */
@@ -118,8 +118,8 @@ void greet_facts(struct session *s, const struct endpoint *peer, const struct en
 void greet_start(struct session *s);
 /* PROXY header: true when it was taken off the input. */
 bool greet_proxy(struct session *s);
-void greet_early(struct session *s); /* octets before the greeting */
-void greet_late(struct session *s);  /* the wait before it is over */
+void greet_early(struct session *s);                 /* octets before the greeting */
+void greet_late(struct session *s);                  /* the wait before it is over */
 bool greet_reverse_missing(const struct session *s); /* worth waiting for a little longer */
 
 /* ---- command.c: one line after another --------------------------------------------------- */
@@ -131,7 +131,7 @@ bool command_step(struct session *s);
 
 void content_data(struct session *s);  /* DATA was agreed to: 354 */
 void content_chunk(struct session *s); /* the transaction says how large it is, and how refused */
-bool content_step(struct session *s); /* false when there are no octets */
+bool content_step(struct session *s);  /* false when there are no octets */
 int64_t content_patience(const struct session *s); /* ms from now */
 
 /* ---- finish.c: from the end of content to its final reply -------------------------------- */

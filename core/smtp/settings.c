@@ -7,8 +7,10 @@
 
 /* An option whose sample is not its default. */
 #define SAMPLED(kind, ctype, member, name, fallback, min, max, sample, summary)                    \
-	{ name, kind, 0, TMAIL_MEMBER(kind, ctype, struct smtp_settings, member), fallback, min,   \
-		max, summary, NULL, { NULL, 0, 0 }, 0, sample }
+	{                                                                                          \
+		name, kind, 0, TMAIL_MEMBER(ctype, struct smtp_settings, member), fallback, min,   \
+			max, summary, NULL, { NULL, 0, 0 }, 0, sample                              \
+	}
 #define SAMPLED_BOOL(member, name, fallback, sample, summary)                                      \
 	SAMPLED(TMAIL_TYPE_BOOL, int32_t, member, name, fallback, 0, 0, sample, summary)
 #define SAMPLED_INT(member, name, fallback, min, max, sample, summary)                             \
@@ -36,17 +38,20 @@ static const struct tmail_option server_options[] = {
 		"allow refuse",
 		"What to do with commands that were sent behind a HELO or EHLO before its answer."),
 	TMAIL_CHOICE(struct smtp_settings, sender_dns, "sender_dns", "off", "off reject defer",
-		"What to do with a sender whose domain can receive no mail; never asked for clients "
+		"What to do with a sender whose domain can receive no mail; never asked for "
+		"clients "
 		"that may relay."),
 	TMAIL_CHOICE(struct smtp_settings, bare_newline, "bare_newline", "refuse",
 		"refuse normalize",
-		"What to do with a message that has a CR or LF on its own: 550 5.6.0 after its end, or "
+		"What to do with a message that has a CR or LF on its own: 550 5.6.0 after its "
+		"end, or "
 		"turn it into CRLF."),
 	SAMPLED(TMAIL_TYPE_SIZE, int64_t, max_message_size, "max_message_size", "50000000", 0, TIB,
 		"${TMAIL_SMTPD_MAX_DATABYTES:-50000000}",
 		"Octets of the largest message that is taken; 0 is no limit."),
 	TMAIL_SIZE(struct smtp_settings, max_header_size, "max_header_size", "256K", 4 * KIB,
-		16 * 1024 * KIB, "Octets of the largest header that is taken; it is kept in memory."),
+		16 * 1024 * KIB,
+		"Octets of the largest header that is taken; it is kept in memory."),
 	SAMPLED_INT(max_hops, "max_hops", "30", 1, 1000, "${TMAIL_SMTPD_MAX_HOPS:-30}",
 		"Received fields a message may have before it is refused as looping."),
 	SAMPLED_INT(max_recipients, "max_recipients", "1000", 0, 100000,
@@ -58,7 +63,8 @@ static const struct tmail_option server_options[] = {
 	TMAIL_INT(struct smtp_settings, max_errors, "max_errors", "20", 0, 1000000,
 		"Other commands refused for good before the session is closed; 0 is no limit."),
 	TMAIL_INT(struct smtp_settings, max_junk, "max_junk", "100", 0, 1000000,
-		"NOOP, RSET, HELP, VRFY, EXPN and repeated HELO between two messages before the session "
+		"NOOP, RSET, HELP, VRFY, EXPN and repeated HELO between two messages before the "
+		"session "
 		"is closed; 0 is no limit."),
 	SAMPLED_INT(max_vrfy, "max_vrfy", "20", 0, 1000000, "${TMAIL_SMTPD_MAX_VRFY:-20}",
 		"VRFY and EXPN answered in a session; 0 is no limit."),
@@ -72,10 +78,12 @@ static const struct tmail_option server_options[] = {
 		"${TMAIL_SMTPD_CONCURRENCY_INCOMING:-20000}", "Sessions at the same time."),
 	TMAIL_INT(struct smtp_settings, max_sessions_address, "max_sessions_address", "100", 0,
 		1000000,
-		"Sessions at the same time from one IPv4 address or IPv6 /64, this host excepted; 0 is no "
+		"Sessions at the same time from one IPv4 address or IPv6 /64, this host excepted; "
+		"0 is no "
 		"limit."),
 	TMAIL_INT(struct smtp_settings, max_rate_address, "max_rate_address", "0", 0, 1000000,
-		"New sessions a minute from one IPv4 address or IPv6 /64, this host excepted; 0 is no "
+		"New sessions a minute from one IPv4 address or IPv6 /64, this host excepted; 0 is "
+		"no "
 		"limit."),
 	SAMPLED(TMAIL_TYPE_DURATION, int64_t, timeout_command, "timeout_command", "5m", SECOND, DAY,
 		"${TMAIL_SMTPD_SERVER_TIMEOUT:-5m}", "Time a client has for its next command."),
@@ -96,12 +104,14 @@ const struct tmail_list smtp_options = TMAIL_LIST(server_options);
 static const struct tmail_option listener_options[] = {
 	TMAIL_STRING(struct listen_settings, address, "address", "*",
 		"Address to listen on; * is every one of both families."),
-	TMAIL_INT(struct listen_settings, port, "port", "25", 0, 65535,
-		"Port to listen on; 0 is one of the kernel's choice."),
+	{ "port", TMAIL_TYPE_INT, 0, TMAIL_MEMBER(int64_t, struct listen_settings, port), "25", 0,
+		65535, "Port to listen on; 0 is one of the kernel's choice.", NULL, { NULL, 0, 0 }, 0,
+		"2525" }, /* as the first tmail's sample: it needs no privileges */
 	TMAIL_STRING(struct listen_settings, name, "name", NULL,
 		"Name of the listener, for modules' `when` and the log; by default its role."),
 	TMAIL_CHOICE(struct listen_settings, role, "role", "mx", "mx submission smtps",
-		"What the listener is for: mail from other servers, or from people, who must log in; "
+		"What the listener is for: mail from other servers, or from people, who must log "
+		"in; "
 		"smtps is submission with TLS from the first octet."),
 	TMAIL_BOOL(struct listen_settings, proxy, "proxy", "false",
 		"Connections must begin with a PROXY header (version 1 or 2)."),

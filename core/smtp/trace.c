@@ -63,7 +63,8 @@ void trace_complete(struct message *m, const struct smtp_settings *settings)
 		buf_printf(&fields, "Date: %s\r\n", date);
 	}
 	if (fields.len > 0) {
-		insert(&m->data, m->header_length - 2, buf_str(&fields)); /* before the empty line */
+		insert(&m->data, m->header_length - 2,
+			buf_str(&fields)); /* before the empty line */
 		m->header_length += fields.len;
 	}
 	buf_free(&fields);
@@ -72,13 +73,13 @@ void trace_complete(struct message *m, const struct smtp_settings *settings)
 /* RFC 3848, RFC 6531 3.7.1. */
 static struct str protocol(const struct session *s, const struct message *m)
 {
-	static const struct str esmtp[] = { STR_INIT("ESMTP"), STR_INIT("ESMTPS"), STR_INIT("ESMTPA"),
-		STR_INIT("ESMTPSA") };
+	static const struct str esmtp[] = { STR_INIT("ESMTP"), STR_INIT("ESMTPS"),
+		STR_INIT("ESMTPA"), STR_INIT("ESMTPSA") };
 	static const struct str utf8[] = { STR_INIT("UTF8SMTP"), STR_INIT("UTF8SMTPS"),
 		STR_INIT("UTF8SMTPA"), STR_INIT("UTF8SMTPSA") };
 	uint32_t flags = s->subject.client.flags;
-	unsigned form = (flags & TMAIL_CLIENT_TLS ? 1 : 0) |
-			(flags & TMAIL_CLIENT_AUTHENTICATED ? 2 : 0);
+	unsigned form =
+		(flags & TMAIL_CLIENT_TLS ? 1 : 0) | (flags & TMAIL_CLIENT_AUTHENTICATED ? 2 : 0);
 
 	if (m->envelope.smtputf8)
 		return utf8[form];

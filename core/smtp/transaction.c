@@ -82,8 +82,8 @@ static void message_facts(struct message *m, const struct session *s)
 void transaction_start(struct session *s)
 {
 	int64_t now = clock_wall();
-	struct message *m = message_new(
-		id_make(now, (uint16_t)s->settings->node, random_u64()), now);
+	struct message *m =
+		message_new(id_make(now, (uint16_t)s->settings->node, random_u64()), now);
 
 	transaction_bare(s);
 	s->transaction->began = loop_now(s->subject.loop);
@@ -134,11 +134,11 @@ void transaction_parameters(struct transaction *t, const struct parameters *give
 	struct arena *arena = t->message->arena;
 
 	for (size_t i = 0; i < given->count; i++)
-		t->parameters[i] = (struct tmail_parameter){
-			tm_str(arena_str(arena, given->item[i].name)),
-			tm_str(arena_str(arena, given->item[i].value)) };
-	t->parameter_list = (struct tmail_list){ t->parameters, (uint32_t)given->count,
-		sizeof *t->parameters };
+		t->parameters[i] =
+			(struct tmail_parameter){ tm_str(arena_str(arena, given->item[i].name)),
+				tm_str(arena_str(arena, given->item[i].value)) };
+	t->parameter_list =
+		(struct tmail_list){ t->parameters, (uint32_t)given->count, sizeof *t->parameters };
 }
 
 void transaction_mark(struct session *s, const struct chain_answer *answer)

@@ -17,25 +17,25 @@ struct transaction {
 	struct tmail_list parameter_list;
 	struct tmail_recipient recipient; /* the one under way */
 	struct relay relay;
-	struct arena *arena; /* NULL: not needed yet; see transaction_arena */
+	struct arena *arena;         /* NULL: not needed yet; see transaction_arena */
 	struct dns_query *sender_mx; /* look-ups of the sender's domain; NULL: none under way */
 	struct dns_lookup *sender_addresses;
 	void (*sender_known)(struct session *s, enum say say);
 	uint32_t tried, taken; /* RCPT commands */
 	/* content */
 	struct dot_reader reader;
-	struct buf refusal;  /* a whole reply: what its end is answered with; empty: not refused */
+	struct buf refusal; /* a whole reply: what its end is answered with; empty: not refused */
 	unsigned refusal_code;
-	uint64_t arrived;    /* octets of this DATA or chunk, those thrown away included */
+	uint64_t arrived; /* octets of this DATA or chunk, those thrown away included */
 	uint64_t chunk_left;
 	bool chunk_last;
-	bool whole;          /* all octets of this DATA or chunk are there */
-	bool begun;          /* modules were told of it */
-	size_t scan_at;      /* octets at which the header is looked for again */
-	bool committed;      /* the message is the store's; ours is a reference to read facts */
-	bool queued;         /* 250 was said */
+	bool whole;     /* all octets of this DATA or chunk are there */
+	bool begun;     /* modules were told of it */
+	size_t scan_at; /* octets at which the header is looked for again */
+	bool committed; /* the message is the store's; ours is a reference to read facts */
+	bool queued;    /* 250 was said */
 	int64_t began, content_began; /* clock_mono */
-	uint64_t size;       /* of the whole message, for the log */
+	uint64_t size;                /* of the whole message, for the log */
 };
 
 /* A fresh message for MAIL. */

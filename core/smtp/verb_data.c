@@ -79,8 +79,8 @@ void refused_data(struct session *s, const struct chain_answer *answer)
 
 bool check_bdat(struct session *s, const struct command *command)
 {
-	uint64_t max = s->settings->max_message_size ? (uint64_t)s->settings->max_message_size
-						     : CHUNK_MAX;
+	uint64_t max =
+		s->settings->max_message_size ? (uint64_t)s->settings->max_message_size : CHUNK_MAX;
 	struct transaction *t;
 	uint64_t size, before;
 	bool last;

@@ -86,7 +86,7 @@ void act_hello(struct session *s, const struct chain_answer *answer)
 	s->esmtp = s->event.helo.esmtp != 0;
 	client->helo = tm_str(str_c(s->helo));
 	client->flags = (client->flags & ~(uint32_t)TMAIL_CLIENT_ESMTP) |
-			(s->esmtp ? TMAIL_CLIENT_ESMTP : 0);
+		(s->esmtp ? TMAIL_CLIENT_ESMTP : 0);
 	session_enter(s, STATE_READY);
 	if (s->esmtp) {
 		offer(s);

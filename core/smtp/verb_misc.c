@@ -159,8 +159,8 @@ bool check_unknown(struct session *s, const struct command *command)
 		line.len = (size_t)(command->argument.data + command->argument.len - verb.data);
 	line = verb_keep(s, line);
 	s->event.unknown.verb = tm_str(str_slice(line, 0, verb.len));
-	s->event.unknown.argument = tm_str(
-		str_slice(line, line.len - command->argument.len, command->argument.len));
+	s->event.unknown.argument =
+		tm_str(str_slice(line, line.len - command->argument.len, command->argument.len));
 	return true;
 }
 

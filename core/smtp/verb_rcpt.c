@@ -80,7 +80,8 @@ static void rcpt_take(struct session *s)
 
 	t->taken++;
 	if (!message_has_recipient(t->message, str_tm(r->address)))
-		message_add_recipient(t->message, str_tm(r->address), str_tm(r->original), r->notify);
+		message_add_recipient(
+			t->message, str_tm(r->address), str_tm(r->original), r->notify);
 	if (s->state != STATE_RCPT)
 		session_enter(s, STATE_RCPT);
 	session_say(s, SAY_RECIPIENT_OK);
@@ -92,8 +93,7 @@ static void rcpt_log(struct session *s, const char *reason)
 
 	metric_add(METRIC_recipients_refused, 1);
 	log_event(LEVEL_INFO, &s->log, "refused", LOG_C("verb", "RCPT"), LOG_C("reason", reason),
-		LOG_C("client", s->address),
-		LOG_STR("from", str_tm(t->message->envelope.sender)),
+		LOG_C("client", s->address), LOG_STR("from", str_tm(t->message->envelope.sender)),
 		LOG_STR("to", str_tm(t->recipient.address)));
 }
 

@@ -30,7 +30,8 @@ static const struct verb verbs[] = {
 		act_hello, NULL },
 	{ STR_INIT("HELO"), ANY, VERB_ALONE, SAY_NOTHING, check_helo, NULL, TMAIL_POINT_HELO,
 		act_hello, NULL },
-	{ STR_INIT("RSET"), ANY, VERB_JUNK, SAY_NOTHING, check_nothing, NULL, NOBODY, act_rset, NULL },
+	{ STR_INIT("RSET"), ANY, VERB_JUNK, SAY_NOTHING, check_nothing, NULL, NOBODY, act_rset,
+		NULL },
 	{ STR_INIT("NOOP"), ANY, VERB_JUNK, SAY_NOTHING, check_anything, NULL, NOBODY, act_noop,
 		NULL },
 	{ STR_INIT("QUIT"), ANY, 0, SAY_NOTHING, check_anything, NULL, NOBODY, act_quit, NULL },
@@ -94,12 +95,14 @@ bool verb_refuse_parameter(struct session *s, enum parameter_result result, stru
 {
 	s->errors++;
 	if (result == PARAMETER_UNKNOWN)
-		session_sayf(s, 555, "5.5.4", "Unknown parameter: %.*s", STR_ARG(str_slice(bad, 0, 64)));
+		session_sayf(
+			s, 555, "5.5.4", "Unknown parameter: %.*s", STR_ARG(str_slice(bad, 0, 64)));
 	else if (result == PARAMETER_CONFLICT)
 		session_sayf(s, 501, "5.5.4", "Parameters contradict each other: %.*s",
 			STR_ARG(str_slice(bad, 0, 64)));
 	else
-		session_sayf(s, 501, "5.5.4", "Bad parameter: %.*s", STR_ARG(str_slice(bad, 0, 64)));
+		session_sayf(
+			s, 501, "5.5.4", "Bad parameter: %.*s", STR_ARG(str_slice(bad, 0, 64)));
 	return false;
 }
 

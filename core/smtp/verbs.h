@@ -13,7 +13,7 @@
 
 #include "smtp/session.h"
 
-enum { /* flags */
+enum {                 /* flags */
 	VERB_JUNK = 1, /* does not bring a message nearer: counts against max_junk */
 	VERB_ALONE = 2 /* nothing may be sent behind it before it is answered */
 };

@@ -28,7 +28,7 @@
 
 /* ---- the queue that remembers ------------------------------------------------------------ */
 
-struct kept { /* a message that was committed */
+struct kept {                                /* a message that was committed */
 	char *sender, *recipients, *content; /* recipients: "a b c" */
 	size_t size;
 	char *trace, *refused, *hold, *original;
@@ -50,9 +50,9 @@ static struct house {
 	/* the queue */
 	struct kept kept[KEPT_MOST];
 	size_t kept_count;
-	int64_t reserved;   /* octets that were not given back */
+	int64_t reserved; /* octets that were not given back */
 	unsigned spools, drops, forgotten;
-	struct buf spool;   /* of the one message that is being spooled */
+	struct buf spool; /* of the one message that is being spooled */
 	enum commit_result room, result;
 	bool spool_fails, held, holds_now;
 	struct task task, spool_task;
@@ -266,8 +266,8 @@ static int house_relayip(struct tmail_call *call, const void *question, void *an
 }
 
 #define HOUSE_GET(function)                                                                        \
-	static const struct tmail_operation function##_operation[] = {                             \
-		{ TMAIL_TABLE_GET, TMAIL_BLOCKING, function } };
+	static const struct tmail_operation function##_operation[] = { { TMAIL_TABLE_GET,          \
+		TMAIL_BLOCKING, function } };
 HOUSE_GET(house_rcpthost)
 HOUSE_GET(house_mailbox)
 HOUSE_GET(house_alias)
@@ -293,13 +293,19 @@ static enum tmail_verdict house_run(struct tmail_call *call, const union tmail_e
 	house_hooked[call->point]++;
 	return hook ? hook(call, event) : TMAIL_CONTINUE;
 }
-#define HOUSE_HOOK(point) { TMAIL_POINT_##point, 0, house_run }
+#define HOUSE_HOOK(point)                                                                          \
+	{                                                                                          \
+		TMAIL_POINT_##point, 0, house_run                                                  \
+	}
 static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK(HELO),
 	HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA), HOUSE_HOOK(EOM), HOUSE_HOOK(RESET),
 	HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED), HOUSE_HOOK(DISCONNECT) };
 
 /* The same function, for a test whose function answers TMAIL_WAIT. */
-#define HOUSE_WAITING_HOOK(point) { TMAIL_POINT_##point, TMAIL_WAITS, house_run }
+#define HOUSE_WAITING_HOOK(point)                                                                  \
+	{                                                                                          \
+		TMAIL_POINT_##point, TMAIL_WAITS, house_run                                        \
+	}
 static const struct tmail_hook house_waiting_hooks[] = { HOUSE_WAITING_HOOK(CONNECT),
 	HOUSE_WAITING_HOOK(HELO), HOUSE_WAITING_HOOK(MAIL), HOUSE_WAITING_HOOK(RCPT),
 	HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM) };
@@ -312,14 +318,16 @@ static enum tmail_verdict house_stream_run(struct tmail_call *call, const union 
 			return TMAIL_REJECT;
 	return TMAIL_CONTINUE;
 }
-static const struct tmail_hook house_stream_hooks[] = {
-	{ TMAIL_POINT_BODY, TMAIL_STREAM, house_stream_run } };
+static const struct tmail_hook house_stream_hooks[] = { { TMAIL_POINT_BODY, TMAIL_STREAM,
+	house_stream_run } };
 
 #define HOUSE_MODULE(name_, ...)                                                                   \
-	{ .magic = TMAIL_MAGIC, .abi_major = TMAIL_ABI_MAJOR, .abi_minor = TMAIL_ABI_MINOR,        \
+	{                                                                                          \
+		.magic = TMAIL_MAGIC, .abi_major = TMAIL_ABI_MAJOR, .abi_minor = TMAIL_ABI_MINOR,  \
 		.abi_needs = TMAIL_ABI_MINOR, .size = sizeof(struct tmail_module), .name = name_,  \
 		.version = "1", .summary = "Of the tests.",                                        \
-		.capabilities = TMAIL_CAN_READ | TMAIL_CAN_EDIT, __VA_ARGS__ }
+		.capabilities = TMAIL_CAN_READ | TMAIL_CAN_EDIT, __VA_ARGS__                       \
+	}
 static const struct tmail_module house_modules[] = {
 	HOUSE_MODULE("test/tables", .services = TMAIL_LIST(house_services)),
 	HOUSE_MODULE("test/users", .services = TMAIL_LIST(house_user_services)),
@@ -368,7 +376,8 @@ static void house_generation(const char *settings, const char *modules)
 {
 	struct problems problems = { 0 };
 	struct conf_table table = { smtp_options, &house.settings };
-	struct generation_setup setup = { .purpose = PURPOSE_SERVE, .loop_count = 1,
+	struct generation_setup setup = { .purpose = PURPOSE_SERVE,
+		.loop_count = 1,
 		.module_dirs = (const char *const[]){ NULL } };
 	struct buf text = { 0 };
 
@@ -387,8 +396,8 @@ static void house_generation(const char *settings, const char *modules)
 }
 
 /* listen: settings of the listener; NULL: an ordinary one. */
-static void house_open_at(const char *settings, const char *modules,
-	const struct listen_settings *listen)
+static void house_open_at(
+	const char *settings, const char *modules, const struct listen_settings *listen)
 {
 	static const struct listen_settings ordinary = { .name = TMAIL_STR("mx") };
 	static bool preloaded;
@@ -408,8 +417,8 @@ static void house_open_at(const char *settings, const char *modules,
 	must(endpoint_parse(STR("127.0.0.1:0"), 0, &house.address));
 	house.fd = socket_listen(&house.address, 64, &why);
 	must(house.fd >= 0 && endpoint_of_socket(house.fd, false, &house.address));
-	house.server = smtp_server_start(
-		house.fd, listen ? listen : &ordinary, &house.loop, 1, &why);
+	house.server =
+		smtp_server_start(house.fd, listen ? listen : &ordinary, &house.loop, 1, &why);
 	must(house.server && loop_start(house.loop, "test", &why));
 }
 

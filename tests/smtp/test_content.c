@@ -21,15 +21,16 @@ static void check_data(const char *content, const char *answer)
 
 START_TEST(only_crlf_dot_crlf_ends_the_data)
 {
-	static const char *const inner[] = { "\n.\n", "\n.\r\n", "\r.\r", "\r.\n", "\n.\r", "\r.\r\n",
-		"\r\n.\r", "\r\n.\n", "\r\r\n.\r\r\n", "\r\n\r.\r\n" };
+	static const char *const inner[] = { "\n.\n", "\n.\r\n", "\r.\r", "\r.\n", "\n.\r",
+		"\r.\r\n", "\r\n.\r", "\r\n.\n", "\r\r\n.\r\r\n", "\r\n\r.\r\n" };
 
 	house_open("", HOUSE_TABLES);
 	for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
 		struct buf content = { 0 };
 
 		buf_printf(&content,
-			"Subject: x\r\n\r\nbody%sMAIL FROM:<evil@a.test>\r\nRCPT TO:<v@remote.test>\r\n"
+			"Subject: x\r\n\r\nbody%sMAIL FROM:<evil@a.test>\r\nRCPT "
+			"TO:<v@remote.test>\r\n"
 			"DATA\r\nsmuggled\r\n.\r\n",
 			inner[i]);
 		check_data(buf_c(&content), "550 5.6.0 Message has a CR or LF");
@@ -143,7 +144,8 @@ START_TEST(large_bodies_go_to_the_store_as_they_come)
 		size_t n = content.len - at < 70001 ? content.len - at : 70001;
 		char line[64];
 
-		snprintf(line, sizeof line, "BDAT %zu%s\r\n", n, at + n == content.len ? " LAST" : "");
+		snprintf(line, sizeof line, "BDAT %zu%s\r\n", n,
+			at + n == content.len ? " LAST" : "");
 		talk_say(t, line);
 		talk_octets(t, content.data + at, n);
 		at += n;
@@ -225,7 +227,8 @@ START_TEST(chunks_are_put_together_and_the_last_line_is_ended)
 {
 	house_open("", HOUSE_TABLES);
 	struct talk *t = talk_addressed();
-	talk_say(t, "BDAT 14\r\nSubject: x\r\n\r\nBDAT 0\r\nBDAT 9\r\nno dot\r\n.BDAT 3 LAST\r\n\r\na");
+	talk_say(t,
+		"BDAT 14\r\nSubject: x\r\n\r\nBDAT 0\r\nBDAT 9\r\nno dot\r\n.BDAT 3 LAST\r\n\r\na");
 	for (int i = 0; i < 3; i++)
 		talk_hear(t, "250 2.0.0 Chunk");
 	talk_hear(t, "250 2.0.0 Ok: queued");

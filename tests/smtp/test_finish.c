@@ -20,8 +20,8 @@ static enum tmail_verdict say_it(struct tmail_call *call, const union tmail_even
 	return verdict;
 }
 
-static void modules_say(enum tmail_point point, enum tmail_verdict v, unsigned c, const char *e,
-	const char *words)
+static void modules_say(
+	enum tmail_point point, enum tmail_verdict v, unsigned c, const char *e, const char *words)
 {
 	wanted = point;
 	verdict = v;
@@ -167,7 +167,8 @@ START_TEST(what_modules_change_is_what_is_kept_under_our_trace)
 	house_hook = edit_it;
 	struct talk *t = talk_ready();
 	message(t, "250 2.0.0 Ok: queued");
-	ck_assert_str_eq(house.kept[0].content, "X-Seen: yes\r\nSubject: x\r\n\r\nanother body\r\n");
+	ck_assert_str_eq(
+		house.kept[0].content, "X-Seen: yes\r\nSubject: x\r\n\r\nanother body\r\n");
 	ck_assert_int_eq(strncmp(house.kept[0].trace, "Received: ", 10), 0);
 	talk_close(&t);
 	house_close();
@@ -180,7 +181,8 @@ static enum tmail_verdict apart[4];
 
 static enum tmail_verdict say_apart(struct tmail_call *call, const union tmail_event *event)
 {
-	struct tmail_str e5 = TMAIL_STR("5.2.1"), e4 = TMAIL_STR("4.2.1"), why = TMAIL_STR("not to you");
+	struct tmail_str e5 = TMAIL_STR("5.2.1"), e4 = TMAIL_STR("4.2.1"),
+			 why = TMAIL_STR("not to you");
 
 	(void)event;
 	if (call->point != TMAIL_POINT_EOM)
@@ -193,8 +195,8 @@ static enum tmail_verdict say_apart(struct tmail_call *call, const union tmail_e
 	return TMAIL_CONTINUE;
 }
 
-static void three(struct talk *t, enum tmail_verdict a, enum tmail_verdict b,
-	enum tmail_verdict c, const char *answer)
+static void three(struct talk *t, enum tmail_verdict a, enum tmail_verdict b, enum tmail_verdict c,
+	const char *answer)
 {
 	apart[0] = a;
 	apart[1] = b;
@@ -228,8 +230,9 @@ END_TEST
 START_TEST(recipients_refused_apart_bounce_for_clients_of_ours)
 {
 	static const struct tmail_str trusted[] = { TMAIL_STR("127.0.0.1") };
-	const struct listen_settings listen = { .name = TMAIL_STR("mx"), .proxy = 1,
-		.proxy_from = TMAIL_LIST(trusted) };
+	const struct listen_settings listen = {
+		.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(trusted)
+	};
 
 	house_open_at("", HOUSE_TABLES ", " HOUSE_HOOKS, &listen);
 	struct talk *t = talk_connect();
@@ -284,7 +287,8 @@ START_TEST(mail_that_goes_round_is_stopped)
 	house_open("max_hops = 2;", HOUSE_TABLES);
 	struct talk *t = talk_addressed();
 	talk_ask(t, "DATA", "354");
-	talk_ask(t, "Received: 1\r\nReceived: 2\r\nRECEIVED: 3\r\n\r\n.", "554 5.4.6 Too many hops");
+	talk_ask(
+		t, "Received: 1\r\nReceived: 2\r\nRECEIVED: 3\r\n\r\n.", "554 5.4.6 Too many hops");
 	talk_ask(t, "RCPT TO:<a@remote.test>", "503");
 	talk_ask(t, "MAIL FROM:<>", "250");
 	talk_ask(t, "RCPT TO:<a@remote.test>", "250");
@@ -315,7 +319,8 @@ START_TEST(the_trace_says_how_it_came)
 	ck_assert_ptr_nonnull(strstr(house.kept[2].trace, "with UTF8SMTP"));
 	ck_assert_ptr_null(strstr(house.kept[2].trace, "a@remote.test"));
 	t->last[strlen(t->last) - 2] = '\0';
-	ck_assert_ptr_nonnull(strstr(house.kept[2].trace, t->last + strlen("250 2.0.0 Ok: queued ")));
+	ck_assert_ptr_nonnull(
+		strstr(house.kept[2].trace, t->last + strlen("250 2.0.0 Ok: queued ")));
 	talk_close(&t);
 	house_close();
 }
@@ -350,9 +355,11 @@ START_TEST(a_session_whose_modules_wait_keeps_its_order)
 	house_open("", HOUSE_TABLES ", " HOUSE_WAITING);
 	house_hook = wait_for_it;
 	struct talk *t = talk_connect();
-	talk_say(t, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\n"
-		    "RCPT TO:<b@elsewhere.test>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n"
-		    "MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nBDAT 3\r\nx\r\nBDAT 3 LAST\r\ny\r\nQUIT\r\n");
+	talk_say(t,
+		"EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\n"
+		"RCPT TO:<b@elsewhere.test>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n"
+		"MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nBDAT 3\r\nx\r\nBDAT 3 "
+		"LAST\r\ny\r\nQUIT\r\n");
 	static const char *const answers[] = { "220", "250-", "250 2.1.0", "250 2.1.5", "554 5.7.1",
 		"354", "250 2.0.0 Ok: q", "250 2.1.0", "250 2.1.5", "250 2.0.0 Chunk",
 		"250 2.0.0 Ok: q", "221" };
@@ -413,9 +420,9 @@ START_TEST(a_verb_of_a_module_is_answered_by_it)
 END_TEST
 
 TEST_MAIN("smtp/finish", modules_may_refuse_at_every_point_in_their_own_words,
-	a_refused_chunk_is_swallowed_before_the_module_s_words,
-	a_421_of_a_module_ends_the_session, discarded_mail_is_said_yes_to_and_not_kept,
-	held_mail_is_kept_with_its_reason, what_modules_change_is_what_is_kept_under_our_trace,
+	a_refused_chunk_is_swallowed_before_the_module_s_words, a_421_of_a_module_ends_the_session,
+	discarded_mail_is_said_yes_to_and_not_kept, held_mail_is_kept_with_its_reason,
+	what_modules_change_is_what_is_kept_under_our_trace,
 	recipients_may_be_refused_apart_and_strangers_are_not_answered_with_mail,
 	recipients_refused_apart_bounce_for_clients_of_ours, modules_that_stream_refuse_in_step,
 	what_the_store_does_not_promise_is_not_promised, mail_that_goes_round_is_stopped,

@@ -6,8 +6,9 @@
 
 static const struct tmail_str trusted[] = { TMAIL_STR("127.0.0.1") };
 static const struct tmail_str others[] = { TMAIL_STR("192.0.2.0/24"), TMAIL_STR("2001:db8::/32") };
-static const struct listen_settings proxied = { .name = TMAIL_STR("mx"), .proxy = 1,
-	.proxy_from = TMAIL_LIST(trusted) };
+static const struct listen_settings proxied = {
+	.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(trusted)
+};
 
 START_TEST(a_proxy_header_says_who_the_client_is)
 {
@@ -47,8 +48,9 @@ END_TEST
 
 START_TEST(who_may_not_send_a_proxy_header_is_turned_away)
 {
-	const struct listen_settings listen = { .name = TMAIL_STR("mx"), .proxy = 1,
-		.proxy_from = TMAIL_LIST(others) };
+	const struct listen_settings listen = {
+		.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(others)
+	};
 
 	house_open_at("", HOUSE_TABLES, &listen);
 	struct talk *t = talk_connect();
@@ -193,7 +195,6 @@ TEST_MAIN("smtp/greet", a_proxy_header_says_who_the_client_is,
 	a_proxy_header_may_come_in_pieces_and_must_come,
 	who_may_not_send_a_proxy_header_is_turned_away,
 	listeners_that_cannot_work_are_refused_with_a_reason, sessions_of_one_address_are_limited,
-	new_sessions_of_one_address_are_limited_by_the_minute,
-	clients_of_this_host_are_not_limited,
+	new_sessions_of_one_address_are_limited_by_the_minute, clients_of_this_host_are_not_limited,
 	who_speaks_before_the_greeting_is_refused_when_there_is_a_wait,
 	modules_turn_clients_away_with_554_or_421)

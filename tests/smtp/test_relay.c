@@ -5,8 +5,9 @@
 #include "tests/smtp/house.h"
 
 static const struct tmail_str trusted[] = { TMAIL_STR("127.0.0.0/8") };
-static const struct listen_settings proxied = { .name = TMAIL_STR("mx"), .proxy = 1,
-	.proxy_from = TMAIL_LIST(trusted) };
+static const struct listen_settings proxied = {
+	.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(trusted)
+};
 
 /* A client with an address of our choice, up to its sender. */
 static struct talk *client(const char *address)
@@ -30,7 +31,8 @@ START_TEST(domains_of_ours_are_open_to_all_and_others_to_none)
 	talk_ask(t, "RCPT TO:<any@remote.test>", "250");
 	talk_ask(t, "RCPT TO:<any@REMOTE.test>", "250");
 	talk_ask(t, "RCPT TO:<any@local.test>", "250"); /* nobody keeps mailboxes here */
-	talk_ask(t, "RCPT TO:<Any@Elsewhere.test>", "554 5.7.1 <Any@elsewhere.test>: Relay access denied.\r\n");
+	talk_ask(t, "RCPT TO:<Any@Elsewhere.test>",
+		"554 5.7.1 <Any@elsewhere.test>: Relay access denied.\r\n");
 	talk_ask(t, "RCPT TO:<any%elsewhere.test@remote.test>", "250");
 	talk_ask(t, "RCPT TO:<any@[127.0.0.1]>", "554 5.7.1");
 	talk_ask(t, "RCPT TO:<any@broken.test>", "451 4.3.0 Temporary lookup failure");
@@ -51,7 +53,8 @@ START_TEST(a_local_domain_has_the_users_that_the_tables_know)
 	talk_ask(t, "RCPT TO:<anybody@alias.test>", "250");
 	talk_ask(t, "RCPT TO:<anybody@remote.test>", "250");
 	talk_ask(t, "RCPT TO:<later@local.test>", "451 4.3.0");
-	talk_ask(t, "RCPT TO:<nobody@local.test>", "550 5.1.1 Sorry, no mailbox here by that name\r\n");
+	talk_ask(t, "RCPT TO:<nobody@local.test>",
+		"550 5.1.1 Sorry, no mailbox here by that name\r\n");
 	talk_close(&t);
 	house_close();
 }
@@ -131,7 +134,8 @@ END_TEST
 
 START_TEST(a_submission_listener_wants_a_login)
 {
-	const struct listen_settings submission = { .name = TMAIL_STR("sub"), .role = ROLE_SUBMISSION };
+	const struct listen_settings submission = { .name = TMAIL_STR("sub"),
+		.role = ROLE_SUBMISSION };
 
 	house_open_at("", HOUSE_TABLES, &submission);
 	struct talk *t = talk_ready();

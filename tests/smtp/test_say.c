@@ -29,8 +29,9 @@ START_TEST(every_reply_but_the_go_ahead_has_an_enhanced_code)
 		const struct say_row *row = say_row((enum say)i);
 		struct str rest = str_slice(row->line, 4, row->line.len), enhanced;
 
-		ck_assert(row->code == (row->line.data[0] - '0') * 100 + (row->line.data[1] - '0') * 10 +
-						(row->line.data[2] - '0'));
+		ck_assert(row->code ==
+			(row->line.data[0] - '0') * 100 + (row->line.data[1] - '0') * 10 +
+				(row->line.data[2] - '0'));
 		if (i == SAY_GO_AHEAD)
 			continue;
 		ck_assert(str_word(&rest, &enhanced));
@@ -52,8 +53,8 @@ END_TEST
 START_TEST(the_replies_that_people_were_promised_read_so)
 {
 	ck_assert(str_equal(say_row(SAY_BYE)->line, STR("221 2.0.0 Bye\r\n")));
-	ck_assert(str_equal(say_row(SAY_GO_AHEAD)->line,
-		STR("354 End data with <CR><LF>.<CR><LF>\r\n")));
+	ck_assert(str_equal(
+		say_row(SAY_GO_AHEAD)->line, STR("354 End data with <CR><LF>.<CR><LF>\r\n")));
 	ck_assert(str_starts(say_row(SAY_NO_ROOM)->line, STR("452 4.3.1 ")));
 	ck_assert(str_starts(say_row(SAY_BARE_NEWLINE)->line, STR("550 5.6.0 ")));
 	ck_assert(str_starts(say_row(SAY_TOO_MANY_HOPS)->line, STR("554 5.4.6 ")));

@@ -48,7 +48,8 @@ START_TEST(ehlo_offers_what_is_there_and_helo_is_one_line)
 	talk_ask(t, "EHLO client.test", "250-mx.test\r\n");
 	static const char *const offers[] = { "250-SIZE 12345\r\n", "250-8BITMIME\r\n",
 		"250-PIPELINING\r\n", "250-CHUNKING\r\n", "250-SMTPUTF8\r\n", "250-DSN\r\n",
-		"250-ENHANCEDSTATUSCODES\r\n", "250-LIMITS MAILMAX=3 RCPTMAX=7\r\n", "250 HELP\r\n" };
+		"250-ENHANCEDSTATUSCODES\r\n", "250-LIMITS MAILMAX=3 RCPTMAX=7\r\n",
+		"250 HELP\r\n" };
 	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
 		ck_assert_ptr_nonnull(strstr(t->last, offers[i]));
 	ck_assert_ptr_null(strstr(t->last, "STARTTLS"));
@@ -62,23 +63,24 @@ END_TEST
 /* ---- cutting ----------------------------------------------------------------------------- */
 
 /* All that a client may say once EHLO was answered, in one go. */
-static const char conversation[] = "MAIL FROM:<a@sender.test> SIZE=100\r\n"
-				   "RCPT TO:<one@remote.test>\r\n"
-				   "RCPT TO:<two@elsewhere.test>\r\n"
-				   "RCPT TO:<three@remote.test> NOTIFY=NEVER\r\n"
-				   "DATA\r\n"
-				   "Subject: one\r\n\r\n.\r.\r\n..dots\r\n.x\r\n.\r\n"
-				   "MAIL FROM:<>\r\nRCPT TO:<x@remote.test>\r\nDATA\r\n"
-				   "Subject: two\r\n\r\n..dots\r\n\r\n.\r\n"
-				   "NOOP bare\nLF\r\n"
-				   "mail from:<b@sender.test>\r\nrcpt to:<x@remote.test>\r\n"
-				   "BDAT 12\r\nSubject: 3\r\n"
-				   "BDAT 6\r\n\r\n.\r\n\r"
-				   "BDAT 4 LAST\r\n\nxx\r"
-				   "BDAT 6 LAST\r\nQUIT\r\n"
-				   "RSET\r\nFROB\r\nVRFY x\r\n"
-				   "MAIL FROM:<c@sender.test>\r\nRSET\r\nRCPT TO:<x@remote.test>\r\n"
-				   "QUIT\r\nNOOP\r\n";
+static const char conversation[] =
+	"MAIL FROM:<a@sender.test> SIZE=100\r\n"
+	"RCPT TO:<one@remote.test>\r\n"
+	"RCPT TO:<two@elsewhere.test>\r\n"
+	"RCPT TO:<three@remote.test> NOTIFY=NEVER\r\n"
+	"DATA\r\n"
+	"Subject: one\r\n\r\n.\r.\r\n..dots\r\n.x\r\n.\r\n"
+	"MAIL FROM:<>\r\nRCPT TO:<x@remote.test>\r\nDATA\r\n"
+	"Subject: two\r\n\r\n..dots\r\n\r\n.\r\n"
+	"NOOP bare\nLF\r\n"
+	"mail from:<b@sender.test>\r\nrcpt to:<x@remote.test>\r\n"
+	"BDAT 12\r\nSubject: 3\r\n"
+	"BDAT 6\r\n\r\n.\r\n\r"
+	"BDAT 4 LAST\r\n\nxx\r"
+	"BDAT 6 LAST\r\nQUIT\r\n"
+	"RSET\r\nFROB\r\nVRFY x\r\n"
+	"MAIL FROM:<c@sender.test>\r\nRSET\r\nRCPT TO:<x@remote.test>\r\n"
+	"QUIT\r\nNOOP\r\n";
 
 /* Replies to the conversation, ids made alike; pieces end at the offsets given. */
 static char *answers(const size_t *cuts, size_t count)
@@ -94,7 +96,7 @@ static char *answers(const size_t *cuts, size_t count)
 		talk_octets(t, conversation + from, to - from);
 		from = to;
 		if (i < count)
-			usleep(200); /* to be a packet of its own, mostly; no answer depends on it */
+			usleep(200); /* mostly a packet of its own; no answer depends on it */
 	}
 	while (talk_reply(t)) {
 		char *id = strstr(t->last, "queued ");
@@ -250,7 +252,8 @@ END_TEST
 
 START_TEST(a_client_that_does_not_listen_is_not_read_from)
 {
-	static const char noops[] = "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
+	static const char noops[] =
+		"NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
 	size_t sent = 0;
 
 	house_open("max_junk = 0;", "");

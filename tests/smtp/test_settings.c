@@ -13,8 +13,8 @@ static bool settings_read(const char *text, struct smtp_settings *settings)
 	struct problems problems = { 0 };
 	struct conf *conf = conf_parse(str_c(text), "test.conf", &problems);
 	struct conf_table table = { smtp_options, settings };
-	bool good = conf_read(conf, conf_group_of(conf_root(conf), "smtp"), &table, 1, NULL,
-		&problems);
+	bool good =
+		conf_read(conf, conf_group_of(conf_root(conf), "smtp"), &table, 1, NULL, &problems);
 
 	for (size_t i = 0; i < problems.count; i++)
 		puts(problems.text[i]);

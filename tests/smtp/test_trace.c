@@ -65,8 +65,9 @@ static char *completed(const char *content)
 START_TEST(what_our_own_clients_forgot_is_added_and_nothing_else)
 {
 	char *all = completed("Subject: x\r\n\r\nbody\r\n");
-	ck_assert_str_eq(all, "Subject: x\r\nMessage-ID: <0000000000000g000000000002@mx.test>\r\n"
-			      "Date: Mon, 21 Sep 2026 14:13:20 +0000\r\n\r\nbody\r\n");
+	ck_assert_str_eq(all,
+		"Subject: x\r\nMessage-ID: <0000000000000g000000000002@mx.test>\r\n"
+		"Date: Mon, 21 Sep 2026 14:13:20 +0000\r\n\r\nbody\r\n");
 	free(all);
 	all = completed("message-id: <1@2>\r\nDATE: today\r\n\r\nbody\r\n");
 	ck_assert_str_eq(all, "message-id: <1@2>\r\nDATE: today\r\n\r\nbody\r\n");
@@ -78,6 +79,5 @@ START_TEST(what_our_own_clients_forgot_is_added_and_nothing_else)
 }
 END_TEST
 
-TEST_MAIN("smtp/trace", a_header_has_an_empty_line_at_its_end,
-	hops_are_counted_in_the_header_alone,
+TEST_MAIN("smtp/trace", a_header_has_an_empty_line_at_its_end, hops_are_counted_in_the_header_alone,
 	what_our_own_clients_forgot_is_added_and_nothing_else)

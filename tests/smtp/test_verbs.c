@@ -63,8 +63,9 @@ static const struct {
 		{ "503", "503", "250", "250", "250", "503" } },
 	{ "BDAT 1\r\nx", { "503", "503", "503", "554", "250", "250" },
 		{ "503", "503", "503", "503", "503", "503" } },
-	{ "BDAT 3 LAST\r\nx\r\n", { "503", "503", "503", "554", "250 2.0.0 Ok: q",
-		"250 2.0.0 Ok: q" }, { "503", "503", "503", "503", "503", "503" } },
+	{ "BDAT 3 LAST\r\nx\r\n",
+		{ "503", "503", "503", "554", "250 2.0.0 Ok: q", "250 2.0.0 Ok: q" },
+		{ "503", "503", "503", "503", "503", "503" } },
 	{ "RSET\r\n", { "250", "250", "250", "250", "250", "250" },
 		{ "503", "503", "503", "503", "503", "503" } },
 	{ "RSET x\r\n", { "501", "501", "501", "501", "501", "501" },
@@ -145,14 +146,22 @@ static void check_lines(struct talk *t, const char *const (*lines)[2], size_t co
 START_TEST(senders_may_be_written_in_many_ways_and_only_those)
 {
 	static const char *const lines[][2] = {
-		{ "mail from:<a@b.test>", "250" }, { "RSET", "250" },
-		{ "MAIL FROM: <a@b.test>", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:a@b.test", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:<@x.test,@y.test:a@b.test>", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:<\"a b\"@b.test>", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:<a@[192.0.2.1]>", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:<> SIZE=0 BODY=8BITMIME RET=HDRS ENVID=x", "250" }, { "RSET", "250" },
-		{ "MAIL FROM:<\xc3\xa9@b.test> SMTPUTF8", "250" }, { "RSET", "250" },
+		{ "mail from:<a@b.test>", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM: <a@b.test>", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:a@b.test", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:<@x.test,@y.test:a@b.test>", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:<\"a b\"@b.test>", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:<a@[192.0.2.1]>", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:<> SIZE=0 BODY=8BITMIME RET=HDRS ENVID=x", "250" },
+		{ "RSET", "250" },
+		{ "MAIL FROM:<\xc3\xa9@b.test> SMTPUTF8", "250" },
+		{ "RSET", "250" },
 		{ "MAIL FROM:<\xc3\xa9@b.test>", "553 5.6.7" },
 		{ "MAIL FROM:<\xc0\xaf@b.test> SMTPUTF8", "553 5.6.7" },
 		{ "MAIL FROM:", "501 5.5.4" },
@@ -182,12 +191,13 @@ START_TEST(recipients_keep_what_the_sender_wants_to_be_told)
 {
 	static const char *const lines[][2] = {
 		{ "MAIL FROM:<>", "250" },
-		{ "RCPT TO:<a@remote.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+40remote.test", "250" },
+		{ "RCPT TO:<a@remote.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+40remote.test",
+			"250" },
 		{ "RCPT TO:<b@remote.test> NOTIFY=NEVER,DELAY", "501" },
 		{ "RCPT TO:<b@remote.test> ORCPT=rfc822;a+0D+0Ab", "501" },
 		{ "RCPT TO:<b@remote.test> SIZE=3", "555" },
 		{ "RCPT TO:<A@REMOTE.test>", "250" }, /* another local part, the same domain */
-		{ "RCPT TO:<a@Remote.Test>", "250" },  /* said twice, kept once */
+		{ "RCPT TO:<a@Remote.Test>", "250" }, /* said twice, kept once */
 		{ "BDAT 3 LAST\r\nx", "250 2.0.0 Ok: queued" },
 	};
 	house_open("", HOUSE_TABLES);
@@ -204,15 +214,22 @@ END_TEST
 START_TEST(hello_names_are_checked_as_far_as_the_settings_say)
 {
 	static const char *const any[][2] = {
-		{ "EHLO", "501" }, { "HELO ", "501" }, { "EHLO a b", "501" },
-		{ "EHLO (evil)", "501" }, { "EHLO \xc3\xa9.test", "501" }, { "EHLO under_score", "250" },
-		{ "EHLO [192.0.2.1]", "250" }, { "EHLO %n%s", "250" },
+		{ "EHLO", "501" },
+		{ "HELO ", "501" },
+		{ "EHLO a b", "501" },
+		{ "EHLO (evil)", "501" },
+		{ "EHLO \xc3\xa9.test", "501" },
+		{ "EHLO under_score", "250" },
+		{ "EHLO [192.0.2.1]", "250" },
+		{ "EHLO %n%s", "250" },
 	};
 	static const char *const full[][2] = {
 		{ "MAIL FROM:<>", "503 5.5.1 Send HELO" },
-		{ "EHLO localhost", "504" }, { "EHLO under_score.test", "504" },
+		{ "EHLO localhost", "504" },
+		{ "EHLO under_score.test", "504" },
 		{ "EHLO [192.0.2.300]", "504" },
-		{ "EHLO [IPv6:2001:db8::1]", "250" }, { "EHLO host.test", "250" },
+		{ "EHLO [IPv6:2001:db8::1]", "250" },
+		{ "EHLO host.test", "250" },
 		{ "MAIL FROM:<>", "250" },
 	};
 	house_open("", "");
@@ -320,7 +337,6 @@ TEST_MAIN("smtp/verbs", every_verb_has_what_its_row_needs,
 	every_verb_in_every_state_is_answered_as_the_table_says,
 	senders_may_be_written_in_many_ways_and_only_those,
 	recipients_keep_what_the_sender_wants_to_be_told,
-	hello_names_are_checked_as_far_as_the_settings_say,
-	recipients_are_counted_and_so_are_tries, messages_of_a_session_can_be_limited,
-	vrfy_tells_what_the_tables_know_if_it_may, vrfy_leaves_a_transaction_alone,
-	commands_behind_an_unanswered_hello_are_refused_if_wanted)
+	hello_names_are_checked_as_far_as_the_settings_say, recipients_are_counted_and_so_are_tries,
+	messages_of_a_session_can_be_limited, vrfy_tells_what_the_tables_know_if_it_may,
+	vrfy_leaves_a_transaction_alone, commands_behind_an_unanswered_hello_are_refused_if_wanted)
