@@ -43,7 +43,7 @@ def wait_gone(pid):
 def kill_once(server, chance):
     """One kill, and a server that serves again. Seconds until it does."""
     target = chance.choice(("server", "parent", "both"))
-    child = server.json("status")[0]["server_pid"]
+    child = int(server.status()["pid"])
     mark, start = len(server.lines.lines), time.monotonic()
     if target != "parent":
         os.kill(child, signal.SIGKILL)
@@ -77,7 +77,7 @@ def main():
             stop.set()
             load.join()
             server.command("queue", "flush")
-            while server.json("queue", "count")[0]["messages"]:
+            while server.queued():
                 with sink.change:
                     sink.change.wait(0.05)
         lost, phantom, damaged, dup = judge(sink.messages, load, load.acked())

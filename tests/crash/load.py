@@ -64,7 +64,7 @@ class Load:
                 if not session:
                     session = Session(self.port())
                 self.fate[mark] = self.one(session, mark)
-            except (OSError, AssertionError, ValueError):
+            except (OSError, AssertionError, ValueError, IndexError):
                 # A connection that fails before the dot was sent has promised nothing either way.
                 self.fate.setdefault(mark, UNKNOWN)
                 session = None

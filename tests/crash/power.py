@@ -36,7 +36,7 @@ def recorder(folder):
     return library
 
 
-def fill(build, work, count):
+def fill(build, work, count, sink):
     """Messages through a recorded server. Answers marks -> position in the log at their 250."""
     log, store = os.path.join(work, "log"), os.path.join(work, "live", "store")
     os.makedirs(os.path.join(work, "live"))
@@ -45,6 +45,7 @@ def fill(build, work, count):
     acked = {}
     with server:
         server.command("rcpthost", "add", "dest.test")
+        server.command("routes", "add", "-rh", "127.0.0.1", "-rp", str(sink.port))
         first = os.path.getsize(log)
 
         def after(mark):
@@ -66,7 +67,7 @@ def recover(build, work, image, sink):
     image(os.path.join(folder, "store"))
     sink.messages.clear()
     with Tmail(build, "", SMALL, folder=folder) as server:
-        while server.json("queue", "count")[0]["messages"]:
+        while server.queued():
             with sink.change:
                 sink.change.wait(0.05)
         return list(sink.messages)
@@ -98,13 +99,13 @@ def main():
     total = {"seed": a.seed, "images": a.images, "lost": 0, "phantom": 0, "damaged": 0, "dup": 0}
     failed = 0
     try:
-        acked, load, first, last, seconds = fill(a.build, work, a.messages)
-        store = os.path.join(work, "live", "store")
-        whole = Disk(os.path.join(work, "log"))
-        whole.play(last)
-        cuts = sorted(chance.randrange(first, last + 1) for _ in range(a.images - 1)) + [last]
-        disk, start = Disk(os.path.join(work, "log")), time.monotonic()
         with Sink() as sink:
+            acked, load, first, last, seconds = fill(a.build, work, a.messages, sink)
+            store = os.path.join(work, "live", "store")
+            whole = Disk(os.path.join(work, "log"))
+            whole.play(last)
+            cuts = sorted(chance.randrange(first, last + 1) for _ in range(a.images - 1)) + [last]
+            disk, start = Disk(os.path.join(work, "log")), time.monotonic()
             for number, cut in enumerate(cuts):
                 mode = MODES[number % len(MODES)]
                 disk.play(cut)

@@ -134,6 +134,14 @@ class Tmail:
     def json(self, *words):
         return json.loads(self.command(*words, "--json"))
 
+    def status(self):
+        """What `status` says, by name."""
+        return {row["name"]: row["value"] for row in self.json("status")}
+
+    def queued(self):
+        """Recipients in the queue."""
+        return int(self.json("queue", "count")[0]["recipients"])
+
     def stop(self, how=signal.SIGTERM):
         """Its exit status; nothing is left running."""
         if not self.process:
