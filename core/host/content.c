@@ -260,7 +260,9 @@ static bool module_asked(struct content *c)
 	const struct content_hooks *hooks = &s->generation->contents[c->module];
 	const struct hook *h = &hooks->at[c->pass];
 
-	if (!h->run || (hooks->stream && c->pass != PASS_EOM))
+	if (!h->run)
+		return false;
+	if (hooks->stream && (c->pass != PASS_EOM || !stream_reading_wanted(s, c->module)))
 		return false;
 	if (!instance_minds(h->instance, TMAIL_POINT_EOM, &s->client))
 		return false;

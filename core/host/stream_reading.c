@@ -37,6 +37,11 @@ static struct stream_reading *reading_of(struct subject *s)
 	return r;
 }
 
+bool stream_reading_wanted(const struct subject *s, unsigned n)
+{
+	return !s->stream || !s->stream->left_out[n];
+}
+
 void stream_reading_end(struct stream_reading **r)
 {
 	if (!*r)
