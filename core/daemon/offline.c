@@ -36,7 +36,7 @@ static enum verb_result problems_fail(struct problems *problems, struct output *
 }
 
 static struct generation *place_generation(
-	struct place *place, enum purpose purpose, const char *const *only, bool create)
+	struct place *place, enum purpose purpose, const char *const *only)
 {
 	struct conf *conf = conf_load(place->file, &place->problems);
 	const struct settings *settings = settings_read(conf, place->file, &place->problems);
@@ -45,7 +45,7 @@ static struct generation *place_generation(
 		.module_dirs = place->folders,
 		.only = only,
 		.trusted_uid = place->identity.uid,
-		.create = create || settings->store.create,
+		.create = settings->store.create,
 		.settings = settings };
 
 	if (purpose != PURPOSE_CHECK && place->problems.count) {
@@ -134,7 +134,7 @@ enum verb_result offline_run(
 	calls = (struct admin_calls){ .module_dirs = place.folders,
 		.trusted_uid = place.identity.uid };
 	admin_setup(&calls);
-	g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+	g = place_generation(&place, PURPOSE_CHECK, NULL);
 	verbs = verbs_of(g, &verb_count);
 	v = verb_of_words(verbs, verb_count, words, count, &used, &why);
 	if (!v && !g) {
@@ -183,7 +183,7 @@ enum verb_result check_run(const char *file, struct output *o)
 		o->fail(o, str_c(why.text));
 		return VERB_FAILED;
 	}
-	g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+	g = place_generation(&place, PURPOSE_CHECK, NULL);
 	if (!g || place.problems.count) {
 		if (g)
 			generation_unref(&g);
@@ -204,7 +204,7 @@ int help_run(const char *file)
 	size_t count;
 
 	if (place_settle(&place, &why))
-		g = place_generation(&place, PURPOSE_CHECK, NULL, false);
+		g = place_generation(&place, PURPOSE_CHECK, NULL);
 	verbs = verbs_of(g, &count);
 	help_print(&text, verbs, count);
 	fwrite(text.data, 1, text.len, stdout);
