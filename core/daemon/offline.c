@@ -153,8 +153,7 @@ enum verb_result offline_run(
 	}
 	needed = needed_of(g, v);
 	generation_unref(&g);
-	g = place_generation(
-		&place, PURPOSE_ADMIN, (const char *const *)needed, !strcmp(v->name, "db init"));
+	g = place_generation(&place, PURPOSE_ADMIN, (const char *const *)needed);
 	result = g ? verb_command(g, words, count, true, o) : problems_fail(&place.problems, o);
 	needed_free(needed);
 	problems_free(&place.problems);
