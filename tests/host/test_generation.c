@@ -149,12 +149,18 @@ static void wake(void)
 	wakes++;
 }
 
+static void finish_and_stop(struct world *w)
+{
+	world_finish(w);
+	world_over(w);
+}
+
 START_TEST(the_main_thread_reaps_what_nobody_holds)
 {
 	begin();
 	generation_on_main(wake);
 	ck_assert(!generation_wait_gone(1));
-	world_run(&world, world_finish);
+	world_run(&world, finish_and_stop);
 	ck_assert_int_eq(wakes, 1);
 	ck_assert_int_eq(stops, 0);
 	generation_reap();

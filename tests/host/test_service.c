@@ -20,7 +20,7 @@ struct answer {
 static struct world world;
 static _Atomic int on_loop, on_worker;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static struct tmail_call *kept;
+static struct tmail_call *_Atomic kept;
 
 static void fill(struct tmail_call *call, const void *question, void *answer)
 {
@@ -268,7 +268,7 @@ END_TEST
 
 static void *resume_kept(void *arg)
 {
-	while (!*(struct tmail_call *volatile *)&kept)
+	while (!kept)
 		sched_yield();
 	kept->host->resume(kept, TMAIL_OK);
 	return arg;

@@ -104,20 +104,31 @@ static inline void world_run(struct world *w, void (*step)(struct world *w))
 	loop_run(w->loop);
 }
 
+static struct loop *world_ending;
+
+static inline void world_gone(void)
+{
+	loop_stop(world_ending);
+}
+
 static inline void world_finish(struct world *w)
 {
 	subject_end(&w->subject);
 	generation_unref(&w->generation);
-	world_over(w);
 }
 
-/* What is on its way to the loop arrives before the loop goes. */
+/* The loop runs until the last call, wherever it is, has let go of the generation. */
 static inline void world_end(struct world *w)
 {
 	struct message *m = w->subject.message;
 
-	if (w->generation)
+	if (w->generation) {
+		world_ending = w->loop;
+		generation_on_main(world_gone);
 		world_run(w, world_finish);
+		generation_on_main(NULL);
+		generation_reap();
+	}
 	message_free(&m);
 	loop_free(&w->loop);
 	problems_free(&w->problems);
