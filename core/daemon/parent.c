@@ -367,6 +367,7 @@ static void parent_stop(struct parent *p)
 	bool again = p->stopping;
 	int64_t grace = again ? STOP_NOW_GRACE : p->settings->top.stop_timeout / 1000 + STOP_GRACE;
 
+	channel_read(p, &p->current); /* it may have become ready in between */
 	p->stopping = true;
 	p->status = EXIT_GOOD;
 	p->start_at = 0;
