@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What a program costs, as the kernel tells it: processor time and memory of all its processes;
+and what a measurement needs: tools that are built, a disk that is quiet, a load, idle clients."""
+import json
+import os
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Tools:
+    """The C programs of this folder, compiled below the build folder when they are older."""
+
+    def __init__(self, build):
+        self.folder = os.path.join(os.path.abspath(build), "bench")
+        os.makedirs(self.folder, exist_ok=True)
+        self.load, self.reference, self.sink = (
+            self.made(name, name) for name in ("load", "reference", "sink"))
+        self.slowsync = self.made("slowsync", "slowsync.so", "-shared", "-fPIC")
+
+    def made(self, name, output, *flags):
+        source, path = os.path.join(HERE, name + ".c"), os.path.join(self.folder, output)
+        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+            subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", *flags, "-o", path,
+                            source, "-lpthread", "-ldl"], check=True)
+        return path
+
+    def send(self, port, connections, messages, per_connection=1000000, size=4096, seconds=120):
+        """What load.c says of it."""
+        run = subprocess.run(
+            [self.load, "-c", str(connections), "-n", str(messages), "-m", str(per_connection),
+             "-s", str(size), "-t", str(seconds), str(port)], check=True, capture_output=True)
+        return json.loads(run.stdout)
+
+
+def processes():
+    """{number: number of its parent}"""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as f:
+                parents[int(name)] = int(f.read().rsplit(b")", 1)[1].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended
+    return parents
+
+
+def family(number):
+    """A process and all that come from it."""
+    parents, found = processes(), [number]
+    for one in found:
+        found.extend(child for child, parent in parents.items() if parent == one)
+    return found
+
+
+def inside(root):
+    """The processes whose root folder it is: also those that lost their parents."""
+    found = []
+    for name in processes():
+        try:
+            if os.readlink(f"/proc/{name}/root") == root:
+                found.append(name)
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def cpu_seconds(numbers):
+    """Of these processes and of all their children that have ended."""
+    ticks = 0
+    for number in numbers:
+        try:
+            with open(f"/proc/{number}/stat", "rb") as f:
+                ticks += sum(map(int, f.read().rsplit(b")", 1)[1].split()[11:15]))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return ticks / TICKS
+
+
+def memory_kb(numbers):
+    """(private dirty, proportional share) of all, together."""
+    sums = {b"Private_Dirty:": 0, b"Pss:": 0}
+    for number in numbers:
+        try:
+            with open(f"/proc/{number}/smaps_rollup", "rb") as f:
+                for words in map(bytes.split, f):
+                    if words[0] in sums:
+                        sums[words[0]] += int(words[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return sums[b"Private_Dirty:"], sums[b"Pss:"]
+
+
+def descriptors(numbers):
+    return sum(len(os.listdir(f"/proc/{number}/fd")) for number in numbers)
+
+
+def disk_discards():
+    with open("/proc/diskstats", "rb") as f:
+        lines = [line.split() for line in f]
+    return sum(int(words[14]) for words in lines if len(words) > 14)
+
+
+def disk_quiet(seconds=15):
+    """What was wiped costs a disk that discards for seconds after; nobody shall be measured then."""
+    os.sync()
+    end, before = time.monotonic() + seconds, -1
+    while time.monotonic() < end:
+        now = disk_discards()
+        if now == before:
+            return
+        before = now
+        time.sleep(0.3)
+
+
+class IdleClients:
+    """Connections that have read their greeting, said EHLO, and then say nothing."""
+
+    def __init__(self, port, count):
+        self.sockets = []
+        for start in range(0, count, 200):
+            group = [socket.create_connection(("127.0.0.1", port), 60)
+                     for _ in range(min(200, count - start))]
+            self.sockets += group
+            for s in group:
+                self.read(s, b"220 ")
+            for s in group:
+                s.sendall(b"EHLO idle.test\r\n")
+            for s in group:
+                self.read(s, b"250 ")
+
+    @staticmethod
+    def read(s, last):
+        octets = b""
+        while not (octets.endswith(b"\n") and last in octets):
+            more = s.recv(4096)
+            if not more:
+                raise ConnectionError(f"closed after {octets!r}")
+            octets += more
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for s in self.sockets:
+            s.close()
+
+
+def banner_wait(port, start, seconds=30):
+    """Seconds from `start` until somebody at the port has said 220."""
+    while time.monotonic() < start + seconds:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 5) as s:
+                if s.recv(4) == b"220 ":
+                    return time.monotonic() - start
+        except OSError:
+            time.sleep(0.0005)
+    raise AssertionError(f"no greeting on port {port}")

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""The programs that are measured, with one face: made for a way of working (`hold`: accept and
+keep; `relay`: to a server on this host), started, counted, and gone with all they wrote.
+
+What makes the comparison fair is said where it is set. All log a line a message into a file, none
+looks up its clients' names, all answer 250 after a flush."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from measure import banner_wait, family, inside
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from exim import Exim  # noqa: E402
+from postfix import Postfix  # noqa: E402
+from tmail import Tmail  # noqa: E402
+from unpacked import free_port, wait_for  # noqa: E402
+
+
+class Setting:
+    """How a program is to work in a measurement."""
+
+    def __init__(self, mode="hold", next_hop=0, connections=100, slow_flush=False):
+        self.mode, self.next_hop = mode, next_hop
+        self.connections, self.slow_flush = connections, slow_flush
+
+
+class Counted:
+    """A file in which slowsync.c counts, and what must be in the environment for it."""
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "wb") as f:
+            f.write(bytes(8))
+        os.chmod(path, 0o666)  # the server's users write to it
+
+    def value(self):
+        with open(self.path, "rb") as f:
+            return int.from_bytes(f.read(), sys.byteorder)
+
+
+class Program:
+    """with TmailProgram(bench, setting) as program: program.port, program.processes() ..."""
+
+    name, pace = "", 1.0  # pace: messages in a given time, beside the fastest
+
+    def __init__(self, bench, setting):
+        self.bench, self.setting = bench, setting
+        self.flushes = None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def queued(self):
+        """Messages kept; None: cannot be asked."""
+        return None
+
+    def queued_after_restart(self):
+        return None
+
+    def start_timed(self):
+        """Seconds from exec to the first greeting, of a program that has run before."""
+        self.stop()
+        start = time.monotonic()
+        self.spawn()
+        return banner_wait(self.port, start)
+
+
+class TmailProgram(Program):
+    """The modules of the sample configuration; delivery held or along one route."""
+
+    name = "tmail"
+
+    def __init__(self, bench, setting):
+        super().__init__(bench, setting)
+        self.port, env = free_port(), {}
+        self.server = Tmail(
+            bench.build, settings=(
+                'log = { target = "file"; file = "log/tmail.log"; };\n'
+                "smtp = { reverse_lookup = 0; };\n"
+                f"queue = {{ deliver = {'false' if setting.mode == 'hold' else 'true'}; }};\n"),
+            listen=f'( {{ address = "127.0.0.1"; port = {self.port}; role = "mx"; }} )',
+            folder=tempfile.mkdtemp(prefix="tmail-bench-", dir=bench.folder))
+        os.makedirs(self.server.folder + "/log")
+        if setting.slow_flush:
+            self.flushes = Counted(self.server.folder + "/flushes")
+            env = {"LD_PRELOAD": bench.tools.slowsync, "SLOWSYNC_COUNT": self.flushes.path}
+        self.env = dict(os.environ, **env)
+
+    def spawn(self):
+        self.server.process = subprocess.Popen(
+            [self.server.program, "-c", self.server.conf, "serve"], env=self.env,
+            cwd=self.server.folder, stdin=subprocess.DEVNULL,
+            stdout=open(self.server.folder + "/output", "ab"), stderr=subprocess.STDOUT)
+
+    def start(self):
+        start = time.monotonic()
+        self.spawn()
+        banner_wait(self.port, start)
+        self.server.command("relayip", "add", "127.0.0.1")
+        if self.setting.mode == "relay":
+            self.server.command("routes", "add", "-d", "dest.test", "-rh", "127.0.0.1", "-rp",
+                                str(self.setting.next_hop))
+
+    def stop(self):
+        if self.server.process:
+            self.server.process.send_signal(signal.SIGTERM)
+            self.server.process.wait(60)
+            self.server.process = None
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.server.folder, ignore_errors=True)
+
+    def processes(self):
+        return family(self.server.process.pid)
+
+    def queued(self):
+        return int(self.server.command("queue", "count"))
+
+    def queued_after_restart(self):
+        self.stop()
+        start = time.monotonic()
+        self.spawn()
+        banner_wait(self.port, start)
+        return self.queued()
+
+
+class ReferenceProgram(Program):
+    """reference.c: the least that answers after a flush. No mail server."""
+
+    name = "reference"
+
+    def start(self):
+        self.folder = tempfile.mkdtemp(prefix="reference-bench-", dir=self.bench.folder)
+        env = {}
+        if self.setting.slow_flush:
+            self.flushes = Counted(self.folder + "/flushes")
+            env = {"LD_PRELOAD": self.bench.tools.slowsync, "SLOWSYNC_COUNT": self.flushes.path}
+        self.process = subprocess.Popen(
+            [self.bench.tools.reference, "-d", self.folder], env=dict(os.environ, **env),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self):
+        return [self.process.pid]
+
+
+class UnpackedProgram(Program):
+    """One of Debian's, in a root folder of its own."""
+
+    def __init__(self, bench, setting):
+        super().__init__(bench, setting)
+        self.server = self.made()
+        self.port = self.server.port
+        if setting.slow_flush:  # all processes of that root, whatever environment they get
+            shutil.copy(bench.tools.slowsync, self.server.root + "/slowsync.so")
+            self.server.write("/etc/ld.so.preload", "/slowsync.so\n")
+            self.flushes = Counted(self.server.root + "/slowsync.count")
+
+    def start(self):
+        self.server.start()
+
+    def stop(self):
+        self.server.stop()
+        wait_for(lambda: not self.processes(), what=f"the end of {self.name}")
+
+    def close(self):
+        self.server.close()
+
+    def processes(self):
+        return inside(self.server.root)
+
+    def queued(self):
+        return self.server.queued()
+
+
+class PostfixProgram(UnpackedProgram):
+    """Stock settings; but no in_flow_delay, and a process for each connection."""
+
+    name, pace = "postfix", 0.1
+
+    def made(self):
+        return Postfix(self.bench.cache, mode=self.setting.mode,
+                       next_hop=("127.0.0.1", self.setting.next_hop or 25),
+                       processes=max(100, self.setting.connections + 50))
+
+    def spawn(self):
+        self.server.spawn("/usr/lib/postfix/sbin/master", "-c", "/etc/postfix")
+
+
+class EximProgram(UnpackedProgram):
+    """Stock settings; but no limit to connections and to messages of one."""
+
+    name, pace = "exim", 0.06
+
+    def made(self):
+        return Exim(self.bench.cache, mode=self.setting.mode,
+                    next_hop=("127.0.0.1", self.setting.next_hop or 25))
+
+    def spawn(self):
+        self.server.spawn("/usr/sbin/exim4", "-bdf", *self.server.interval)
+
+
+PROGRAMS = {p.name: p for p in (TmailProgram, ReferenceProgram, PostfixProgram, EximProgram)}
