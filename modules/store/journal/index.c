@@ -8,6 +8,7 @@
 #include "base/encode.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,7 +150,10 @@ static bool meta_put(struct index *index, const char *name, const void *from, si
 static bool index_connect(struct index *index, const char *path, struct why *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
+	if (fd >= 0) /* only for its mode: addresses are nobody else's business */
+		close(fd);
 	if (sqlite3_open_v2(path, &index->db, flags, NULL) != SQLITE_OK)
 		return index_failed(index, why, "cannot be opened");
 	/* The store's lock is held, so nobody else has business here. */

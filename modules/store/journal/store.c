@@ -40,24 +40,26 @@ static bool table_sound(struct store *store)
 	return true;
 }
 
-static void index_start(struct store *store)
+/* True: there is an index with something in it. */
+static bool index_start(struct store *store)
 {
 	struct why why;
 	bool anew;
 
 	store->mark = UINT64_MAX;
 	if (!store->settings.index_path)
-		return;
+		return false;
 	store->index = index_open(store->settings.index_path, &store->segments.id, &anew, &why);
 	if (!store->index) {
 		note(&store->notes, TMAIL_ERROR, "journal_index_lost",
 			"%s; listings read the journal", why.text);
-		return;
+		return false;
 	}
 	store->mark = 0; /* what is committed may still go back, until it is flushed */
 	if (anew && store->segments.used_count)
 		note(&store->notes, TMAIL_INFO, "journal_index_made",
 			"index.db is made anew from the journal");
+	return !anew;
 }
 
 /* Takes the rows of the index in, if they can be believed. Answers where replay starts. */
@@ -66,7 +68,7 @@ static uint64_t index_take(struct store *store)
 	uint64_t first = store->segments.first, mark;
 	struct why why;
 
-	if (!store->index)
+	if (!index_start(store))
 		return first;
 	mark = index_mark(store->index);
 	why_set(&why, "index.db: is older than the journal's oldest file");
@@ -76,9 +78,8 @@ static uint64_t index_take(struct store *store)
 			return mark;
 	}
 	table_reset(store);
-	if (mark > 0 || first > 0)
-		note(&store->notes, TMAIL_WARNING, "journal_index_made",
-			"%s; it is made anew from the journal", why.text);
+	note(&store->notes, TMAIL_WARNING, "journal_index_made",
+		"%s; it is made anew from the journal", why.text);
 	if (!index_empty(store->index, &why)) {
 		index_abort(store->index);
 		indexer_give_up(store, &why);
@@ -121,7 +122,6 @@ static bool store_load(struct store *store, struct why *why)
 			"%u files hold nothing that can be read, the last is segment-%08" PRIu32
 			"; left alone",
 			s->aside, s->aside_number);
-	index_start(store);
 	from = index_take(store);
 	if (!replay(store, from, store->index ? index_ended(store->index) : 0, &replayed, why))
 		return false;
