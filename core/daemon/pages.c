@@ -98,6 +98,33 @@ static void sample_modules(struct buf *out, const char *const *dirs, unsigned ui
 	free(modules);
 }
 
+/* The list `listen` is shown whole in its first entry; the sample has two more, turned off until
+ * TLS and logins are set up. */
+static void sample_listeners(struct buf *out, const struct conf_section *section)
+{
+	static const char end[] = "\n);\n";
+	static const char more[] =
+		",\n"
+		"    {\n"
+		"        # For people's programs, which must log in.\n"
+		"        port = \"${TMAIL_PORT_SUBMISSION:-5877}\";\n"
+		"        role = \"submission\";\n"
+		"        enabled = false;\n"
+		"    },\n"
+		"    {\n"
+		"        # The same, with TLS from the first octet.\n"
+		"        port = \"${TMAIL_PORT_SMTPS:-4655}\";\n"
+		"        role = \"smtps\";\n"
+		"        enabled = false;\n"
+		"    }";
+
+	conf_print_sample(out, section);
+	must(out->len > sizeof end);
+	out->len -= sizeof end - 1;
+	buf_add_c(out, more);
+	buf_add_c(out, end);
+}
+
 void sample_print(struct buf *out, const char *const *dirs, unsigned uid)
 {
 	struct conf_section sections[SETTINGS_SECTIONS];
@@ -107,7 +134,10 @@ void sample_print(struct buf *out, const char *const *dirs, unsigned uid)
 		"# tmail.conf: every setting there is. Those behind a # show their defaults.\n"
 		"# Printed by `tmail sample`; the manual is tmail.conf(5).\n\n");
 	for (size_t i = 0; i < count; i++) {
-		conf_print_sample(out, &sections[i]);
+		if (sections[i].list == CONF_LIST)
+			sample_listeners(out, &sections[i]);
+		else
+			conf_print_sample(out, &sections[i]);
 		buf_add_char(out, '\n');
 	}
 	sample_modules(out, dirs, uid);

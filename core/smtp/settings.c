@@ -106,7 +106,7 @@ static const struct tmail_option listener_options[] = {
 		"Address to listen on; * is every one of both families."),
 	{ "port", TMAIL_TYPE_INT, 0, TMAIL_MEMBER(int64_t, struct listen_settings, port), "25",
 		0, 65535, "Port to listen on; 0 is one of the kernel's choice.", NULL, { NULL, 0, 0 }, 0,
-		"2525" }, /* as the first tmail's sample: it needs no privileges */
+		"${TMAIL_PORT_SMTP:-2525}" }, /* as the first tmail's sample: it needs no privileges */
 	TMAIL_STRING(struct listen_settings, name, "name", NULL,
 		"Name of the listener, for modules' `when` and the log; by default its role."),
 	TMAIL_CHOICE(struct listen_settings, role, "role", "mx", "mx submission smtps",

@@ -117,7 +117,7 @@ TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
 
 def scripts(run, build, env=None, mark=""):
     """Those that run the program itself, in the order from small to large."""
-    for name in ("dialog", "modules", "commands"):
+    for name in ("dialog", "daemon", "modules", "commands"):
         run.script(name + mark, ["python3", f"tests/{name}/run.py", build], env)
 
 

@@ -184,7 +184,7 @@ static int route(struct tmail_call *call, const void *question, void *answer)
 }
 
 static const struct tmail_operation operations[] = {
-	{ TMAIL_ROUTER_ROUTE, TMAIL_DRY, route },
+	{ TMAIL_ROUTER_ROUTE, TMAIL_DRY | TMAIL_LAST, route },
 };
 
 static const struct tmail_service services[] = {
