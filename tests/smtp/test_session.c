@@ -347,11 +347,11 @@ END_TEST
 
 START_TEST(a_session_lasts_no_longer_than_it_may)
 {
-	house_open("timeout_session = \"20s\"; timeout_command = \"15s\";", HOUSE_TABLES);
+	house_open("timeout_session = \"20h\"; timeout_command = \"15h\";", HOUSE_TABLES);
 	struct talk *t = talk_addressed();
-	house_later(14000);
+	house_later(14 * 3600000);
 	talk_ask(t, "RCPT TO:<b@remote.test>", "250");
-	house_later(10000); /* over, but for the transaction */
+	house_later(10 * 3600000); /* over, but for the transaction */
 	talk_ask(t, "BDAT 3 LAST\r\na", "250");
 	house_later(1000);
 	talk_hear(t, "421 4.4.2 Timeout");

@@ -102,6 +102,30 @@ static const struct {
 		{ NULL, NULL, NULL, NULL, NULL, NULL } },
 };
 
+START_TEST(another_hello_leaves_nothing_of_the_transaction)
+{
+	house_open("", HOUSE_TABLES);
+	struct talk *t = talk_addressed();
+	talk_ask(t, "EHLO again.test", "250");
+	talk_ask(t, "MAIL FROM:<second@sender.test>", "250");
+	talk_ask(t, "RCPT TO:<second@remote.test>", "250");
+	talk_ask(t, "RSET", "250");
+	talk_close(&t);
+	t = talk_addressed();
+	talk_say(t,
+		"BDAT 3\r\nx\r\nHELO again.test\r\nMAIL FROM:<third@sender.test>\r\n"
+		"RCPT TO:<third@remote.test>\r\nBDAT 3 LAST\r\ny\r\n");
+	for (int i = 0; i < 4; i++)
+		talk_hear(t, "250");
+	talk_hear(t, "250 2.0.0 Ok: queued");
+	ck_assert_str_eq(house.kept[0].sender, "third@sender.test");
+	ck_assert_str_eq(house.kept[0].recipients, "third@remote.test");
+	ck_assert_str_eq(house.kept[0].content, "\r\ny\r\n");
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
 START_TEST(every_verb_in_every_state_is_answered_as_the_table_says)
 {
 	house_open("", HOUSE_TABLES);
@@ -334,6 +358,7 @@ START_TEST(commands_behind_an_unanswered_hello_are_refused_if_wanted)
 END_TEST
 
 TEST_MAIN("smtp/verbs", every_verb_has_what_its_row_needs,
+	another_hello_leaves_nothing_of_the_transaction,
 	every_verb_in_every_state_is_answered_as_the_table_says,
 	senders_may_be_written_in_many_ways_and_only_those,
 	recipients_keep_what_the_sender_wants_to_be_told,
