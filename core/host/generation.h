@@ -68,6 +68,9 @@ const struct tmail_module *module_read(
 	const char *name, const char *const *dirs, unsigned uid, struct why *why);
 /* A module built into the program: asked for before the folders are. Before anything is loaded. */
 void module_preload(const struct tmail_module *m);
+/* A file as if it were built in, wherever it is and whoever owns it: for tools of those who write
+ * modules, which run as themselves. Answers its name; NULL with why. */
+const char *module_preload_file(const char *file, struct why *why);
 /* Names of all modules found in the folders; free with folder_free (sys/file.h). */
 char **module_list(const char *const *dirs);
 /* Options every instance has beside the module's own. */

@@ -233,8 +233,7 @@ static int host_ask(struct tmail_call *call, const char *service, uint32_t op, c
 	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
 	if (!call_at_home(c) || !(g = call_generation(c)))
 		return TMAIL_REFUSED;
-	for (unsigned n = 0; (s = service_find(g, text, key ? key + 1 : NULL, n));
-		n++) {
+	for (unsigned n = 0; (s = service_find(g, text, key ? key + 1 : NULL, n)); n++) {
 		status = loop_current() ? ask_at_once(c, s, op, question, answer)
 					: service_ask_wait(s, op, question, answer, call_arena(c));
 		if (status != TMAIL_NOT_FOUND && status != TMAIL_UNSUPPORTED)

@@ -215,6 +215,20 @@ void module_preload(const struct tmail_module *m)
 	preloaded = p;
 }
 
+const char *module_preload_file(const char *file, struct why *why)
+{
+	const struct tmail_module *raw = file_descriptor(file, why);
+
+	if (!raw)
+		return NULL;
+	if (raw->magic != TMAIL_MAGIC || !raw->name) {
+		why_set(why, "%s: this is no module of tmail", file);
+		return NULL;
+	}
+	module_preload(raw);
+	return raw->name;
+}
+
 const struct tmail_module *module_read(
 	const char *name, const char *const *dirs, unsigned uid, struct why *why)
 {

@@ -273,8 +273,7 @@ static int net_timer(struct tmail_call *call, uint64_t ms, fired_function *fired
 
 /* ---- connections ------------------------------------------------------------------------- */
 
-typedef void connected_function(
-	struct tmail_call *call, void *ctx, int fd, struct tmail_str why);
+typedef void connected_function(struct tmail_call *call, void *ctx, int fd, struct tmail_str why);
 
 struct connect {
 	struct handle handle;
@@ -327,8 +326,7 @@ static void connect_dialled(void *ctx, const struct dial_result *result)
 
 static void connect_dial(struct connect *c, const struct endpoint *peers, size_t count)
 {
-	c->dial = dial_start(
-		c->call->home, peers, count, NULL, 0, c->ms, connect_dialled, c);
+	c->dial = dial_start(c->call->home, peers, count, NULL, 0, c->ms, connect_dialled, c);
 }
 
 static void connect_found(void *ctx, const struct dns_addresses *answer)
@@ -341,7 +339,8 @@ static void connect_found(void *ctx, const struct dns_addresses *answer)
 	c->lookup = NULL;
 	if (answer->status != DNS_OK) {
 		connect_over(c, -1,
-			answer->status == DNS_NOT_FOUND ? STR("the name has no address") : answer->why);
+			answer->status == DNS_NOT_FOUND ? STR("the name has no address")
+							: answer->why);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {

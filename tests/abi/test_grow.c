@@ -78,11 +78,14 @@ static void header_newer(void)
 static void header_older(void)
 {
 	header_read();
-	replace("\tconst char *sample; /* what the printed sample shows in place of the default, or NULL */\n",
+	replace("\tconst char *sample; /* what the printed sample shows in place of the default, "
+		"or NULL */\n",
 		"");
 	replace("{ NULL, 0, 0 }, 0, NULL }", "{ NULL, 0, 0 }, 0 }");
-	replace("\tint (*loop_start)(struct tmail_call *);\n\tvoid (*loop_end)(struct tmail_call *);\n"
-		"\tvoid (*session_end)(struct tmail_call *);\n\tvoid (*message_end)(struct tmail_call *);\n",
+	replace("\tint (*loop_start)(struct tmail_call *);\n\tvoid (*loop_end)(struct tmail_call "
+		"*);\n"
+		"\tvoid (*session_end)(struct tmail_call *);\n\tvoid (*message_end)(struct "
+		"tmail_call *);\n",
 		"");
 	replace("#define TMAIL_ABI_MINOR 1", "#define TMAIL_ABI_MINOR 0");
 }
@@ -108,7 +111,8 @@ static struct generation *load(struct world *w)
 {
 	const char *const dirs[] = { folder, NULL };
 	const struct generation_setup setup = { .purpose = PURPOSE_SERVE,
-		.conf = conf_parse(STR("modules = ({ module = \"test/grown\"; text = \"words\"; });"),
+		.conf = conf_parse(
+			STR("modules = ({ module = \"test/grown\"; text = \"words\"; });"),
 			"test.conf", &problems),
 		.module_dirs = dirs,
 		.loops = w->loops,

@@ -76,7 +76,8 @@ static inline void build_module(
 	*slash = '\0';
 	ck_assert(folder_make(path.data, NULL));
 	buf_printf(&command,
-		"%s -std=c11 -fPIC -fvisibility=hidden %s -I'%s/core/include' -shared -o '%s/%s' '%s/%s'",
+		"%s -std=c11 -fPIC -fvisibility=hidden %s -I'%s/core/include' -shared -o '%s/%s' "
+		"'%s/%s'",
 		cc ? cc : "cc", flags, build_top(), folder, name, build_top(), source);
 	ck_assert_msg(build_run(buf_c(&command)) == 0, "%s", buf_c(&command));
 	buf_free(&command);

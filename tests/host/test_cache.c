@@ -94,8 +94,9 @@ static void begin(void)
 	module_preload(&module);
 	module_preload(&module_second);
 	module_preload(&module_looks);
-	world_begin(&world, "modules = ({ module = \"test/table\"; }, { module = \"test/second\"; },"
-			    " { module = \"test/looks\"; });");
+	world_begin(&world,
+		"modules = ({ module = \"test/table\"; }, { module = \"test/second\"; },"
+		" { module = \"test/looks\"; });");
 }
 
 static struct str key = STR_INIT("A.Example"), value;
@@ -332,7 +333,7 @@ END_TEST
 
 TEST_MAIN("host/cache", a_miss_is_asked_of_the_module_and_a_hit_is_not,
 	not_found_is_kept_and_try_later_never_is,
-	what_no_module_has_is_not_found_and_does_not_exist,
-	a_change_is_in_force_at_once_and_told, nothing_is_kept_for_longer_than_the_time_to_keep,
+	what_no_module_has_is_not_found_and_does_not_exist, a_change_is_in_force_at_once_and_told,
+	nothing_is_kept_for_longer_than_the_time_to_keep,
 	what_many_ask_at_once_is_asked_once_and_again_after_a_change, the_cache_is_bounded,
 	a_module_looks_up_on_a_loop_or_a_worker, a_call_that_ends_hears_no_more_of_its_look_up)

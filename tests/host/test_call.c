@@ -92,8 +92,7 @@ static void racer_start(struct racer *r)
 
 	subject_init(&r->subject, world.loop, world.generation);
 	r->subject.client.helo = tm_str(STR("client.example"));
-	r->waits = !chain_ask(
-		&r->subject, TMAIL_POINT_MAIL, &event, &r->answer, racer_done, r);
+	r->waits = !chain_ask(&r->subject, TMAIL_POINT_MAIL, &event, &r->answer, racer_done, r);
 	ck_assert(r->waits);
 }
 

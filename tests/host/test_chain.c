@@ -76,11 +76,14 @@ static void begin(const char *conf)
 	world_begin(&world, conf);
 }
 
-#define ABC "modules = ({ module = \"test/a\"; }, { module = \"test/b\"; }, { module = \"test/c\"; });"
+#define ABC                                                                                        \
+	"modules = ({ module = \"test/a\"; }, { module = \"test/b\"; }, { module = \"test/c\"; "   \
+	"});"
 
 START_TEST(every_module_of_a_point_is_asked_in_the_order_of_the_configuration)
 {
-	begin("modules = ({ module = \"test/c\"; }, { module = \"test/a\"; }, { module = \"test/b\"; });");
+	begin("modules = ({ module = \"test/c\"; }, { module = \"test/a\"; }, { module = "
+	      "\"test/b\"; });");
 	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_CONTINUE);
 	ck_assert_str_eq(order, "cab");
 	ck_assert_ptr_null(world.answer.by);
@@ -90,7 +93,8 @@ END_TEST
 
 START_TEST(first_and_last_go_around_the_others)
 {
-	begin("modules = ({ module = \"test/last\"; }, { module = \"test/a\"; }, { module = \"test/first\"; });");
+	begin("modules = ({ module = \"test/last\"; }, { module = \"test/a\"; }, { module = "
+	      "\"test/first\"; });");
 	world_ask(&world, TMAIL_POINT_MAIL);
 	ck_assert_str_eq(order, "bac");
 	world_end(&world);
@@ -197,7 +201,8 @@ END_TEST
 
 START_TEST(on_error_continue_passes_a_failure_by)
 {
-	begin("modules = ({ module = \"test/a\"; on_error = \"continue\"; }, { module = \"test/c\"; });");
+	begin("modules = ({ module = \"test/a\"; on_error = \"continue\"; }, { module = "
+	      "\"test/c\"; });");
 	verdict_a = (enum tmail_verdict)77;
 	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_CONTINUE);
 	ck_assert_str_eq(order, "ac");
@@ -286,8 +291,8 @@ static void ask_and_leave(struct world *w)
 	r->address = tm_str(str_c(address));
 	world_event.rcpt.recipient = r;
 	w->subject.client.helo = tm_str(str_c(helo));
-	ck_assert(!chain_ask(&w->subject, TMAIL_POINT_RCPT, &world_event, &w->answer,
-		world_answered, w));
+	ck_assert(!chain_ask(
+		&w->subject, TMAIL_POINT_RCPT, &world_event, &w->answer, world_answered, w));
 	/* What the chain was asked with goes at once; the client leaves. */
 	free(address);
 	free(r);
@@ -369,8 +374,8 @@ static void ask_then_resume(struct world *w)
 	pthread_t thread;
 
 	world_event.mail.sender = tm_str(str_c(sender));
-	ck_assert(!chain_ask(&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer,
-		world_answered, w));
+	ck_assert(!chain_ask(
+		&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer, world_answered, w));
 	free(sender);
 	pthread_create(&thread, NULL, resume_from_afar, w->ctx);
 	pthread_join(thread, NULL);
@@ -399,8 +404,8 @@ static void ask_and_cancel(struct world *w)
 {
 	pthread_t thread;
 
-	ck_assert(!chain_ask(&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer,
-		world_answered, w));
+	ck_assert(!chain_ask(
+		&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer, world_answered, w));
 	subject_cancel(&w->subject);
 	pthread_create(&thread, NULL, resume_from_afar, (void *)(intptr_t)TMAIL_CONTINUE);
 	pthread_join(thread, NULL);
@@ -427,8 +432,8 @@ static void answered_late(void *ctx, const struct chain_answer *answer)
 
 static void ask_and_let_it_pass(struct world *w)
 {
-	ck_assert(!chain_ask(&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer, answered_late,
-		w));
+	ck_assert(!chain_ask(
+		&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer, answered_late, w));
 }
 
 START_TEST(who_misses_the_deadline_refuses_for_now_and_is_told_late)
@@ -460,8 +465,8 @@ MODULE(module_gone, "test/gone", .hooks = TMAIL_LIST(hooks_gone));
 
 static void ask_and_give_up(struct world *w)
 {
-	ck_assert(!chain_ask(&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer,
-		world_answered, w));
+	ck_assert(!chain_ask(
+		&w->subject, TMAIL_POINT_MAIL, &world_event, &w->answer, world_answered, w));
 	ck_assert_int_eq(gave_back, 0);
 	subject_cancel(&w->subject);
 	ck_assert_int_eq(gave_back, 1);

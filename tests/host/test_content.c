@@ -148,8 +148,8 @@ static void check_edited(void)
 {
 	struct message *m = world.subject.message;
 
-	ck_assert_str_eq(buf_c(&m->data),
-		"X-Top: 0\r\nSubject: new\r\nX-Added: 1\r\n\r\nBye now\r\n");
+	ck_assert_str_eq(
+		buf_c(&m->data), "X-Top: 0\r\nSubject: new\r\nX-Added: 1\r\n\r\nBye now\r\n");
 	ck_assert_uint_eq(m->header_length, m->data.len - strlen("Bye now\r\n"));
 	ASSERT_STR(str_tm(m->envelope.sender), "other@example.com");
 	ck_assert_uint_eq(m->recipient_count, 2);
@@ -164,7 +164,8 @@ START_TEST(the_next_module_sees_what_the_one_before_left)
 	edits = edit_all;
 	world_content(&world);
 	check_edited();
-	ck_assert_str_eq(saw, "H0:X-Top= 0 H1:Subject= new H2:X-Added= 1 EOH B0:Bye now\r\n EOM47 ");
+	ck_assert_str_eq(
+		saw, "H0:X-Top= 0 H1:Subject= new H2:X-Added= 1 EOH B0:Bye now\r\n EOM47 ");
 	world_end(&world);
 }
 END_TEST
@@ -367,11 +368,11 @@ END_TEST
 
 static void decide(struct tmail_call *call, const struct tmail_edit *e)
 {
-	ck_assert_int_eq(e->recipient_verdict(call, 1, TMAIL_REJECT, 552, text("5.2.2"),
-				 text("Mailbox full")),
-		TMAIL_OK);
 	ck_assert_int_eq(e->recipient_verdict(
-				 call, 0, TMAIL_TEMPFAIL, 552, text("5.2.2"), text("")),
+				 call, 1, TMAIL_REJECT, 552, text("5.2.2"), text("Mailbox full")),
+		TMAIL_OK);
+	ck_assert_int_eq(
+		e->recipient_verdict(call, 0, TMAIL_TEMPFAIL, 552, text("5.2.2"), text("")),
 		TMAIL_OK);
 	ck_assert_int_eq(
 		e->recipient_verdict(call, 0, TMAIL_HOLD, 0, text(""), text("")), TMAIL_REFUSED);
@@ -399,8 +400,7 @@ START_TEST(single_recipients_are_decided_apart)
 END_TEST
 
 TEST_MAIN("host/content", fields_end_of_header_chunks_and_end_of_message_in_order,
-	the_next_module_sees_what_the_one_before_left,
-	edits_of_a_worker_are_made_when_it_has_ended,
+	the_next_module_sees_what_the_one_before_left, edits_of_a_worker_are_made_when_it_has_ended,
 	who_refuses_changes_nothing_and_ends_it_for_all, accept_ends_the_pass_of_one_module_only,
 	a_module_may_wait_at_every_event, a_client_may_leave_in_the_middle,
 	who_failed_and_is_passed_by_sees_no_more_of_the_message,

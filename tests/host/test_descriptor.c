@@ -170,7 +170,8 @@ START_TEST(groups_of_groups_are_checked_and_have_an_end)
 	options[1].options = (struct tmail_list){ options, 1, sizeof *options };
 	ck_assert_msg(checked() != NULL, "%s", why.text);
 	REFUSED((options[1].type = TMAIL_TYPE_GROUPS, options[1].stride = sizeof(struct conf),
-			options[1].options = (struct tmail_list){ options + 1, 1, sizeof *options }),
+			options[1].options =
+				(struct tmail_list){ options + 1, 1, sizeof *options }),
 		"nested");
 	REFUSED((options[1].type = TMAIL_TYPE_GROUPS, options[1].stride = 0), "groups of 0");
 	finish();

@@ -70,8 +70,7 @@ static void begin(void)
 /* Sessions that begin from here on are of the new one. */
 static void reload(const char *conf)
 {
-	struct generation *g =
-		world_generation(&world, conf, PURPOSE_SERVE, world.generation);
+	struct generation *g = world_generation(&world, conf, PURPOSE_SERVE, world.generation);
 
 	ck_assert_msg(g != NULL, "%s", world_problem(&world, 0));
 	generation_install(generation_ref(g));
@@ -131,9 +130,9 @@ START_TEST(a_configuration_that_does_not_check_leaves_the_old_in_force)
 		&world, CONF("a") "modules += 1;", PURPOSE_SERVE, world.generation));
 	ck_assert_uint_gt(world.problems.count, 0);
 	problems_free(&world.problems);
-	ck_assert_ptr_null(world_generation(&world,
-		"modules = ({ module = \"test/module\"; what = 1; });", PURPOSE_SERVE,
-		world.generation));
+	ck_assert_ptr_null(
+		world_generation(&world, "modules = ({ module = \"test/module\"; what = 1; });",
+			PURPOSE_SERVE, world.generation));
 	g = generation_current();
 	ck_assert_ptr_eq(g, world.generation);
 	generation_unref(&g);

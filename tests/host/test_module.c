@@ -96,7 +96,8 @@ START_TEST(why_a_module_cannot_be_opened_is_the_linkers_reason)
 {
 	if (!begin())
 		return;
-	build_module(folder, "test/needs-more.so", "tests/host/modules/needs_more.c", "-Wl,-z,lazy");
+	build_module(
+		folder, "test/needs-more.so", "tests/host/modules/needs_more.c", "-Wl,-z,lazy");
 	ck_assert_ptr_null(found("test/needs-more"));
 	ASSERT_HAS(why.text, "nobody_has_this");
 	build_folder_end(folder);
@@ -144,21 +145,22 @@ END_TEST
 START_TEST(a_module_from_a_file_is_configured_and_started)
 {
 	struct problems problems = { 0 };
-	struct generation_setup setup = { .purpose = PURPOSE_SERVE,
-		.module_dirs = dirs,
-		.trusted_uid = geteuid() };
+	struct generation_setup setup = {
+		.purpose = PURPOSE_SERVE, .module_dirs = dirs, .trusted_uid = geteuid()
+	};
 	struct generation *g;
 
 	if (!begin())
 		return;
 	good("test/good-one.so");
-	setup.conf = conf_parse(STR("modules = ({ module = \"test/good-one\"; });"), "c", &problems);
+	setup.conf =
+		conf_parse(STR("modules = ({ module = \"test/good-one\"; });"), "c", &problems);
 	g = generation_new(&setup, NULL, &problems);
 	ck_assert_msg(g != NULL, "%s", problems.count ? problems.text[0] : "");
 	ASSERT_HAS(instance_file(instance_at(g, 0)), "/test/good-one.so");
 	generation_unref(&g);
-	setup.conf = conf_parse(STR("modules = ({ module = \"test/good-one\"; text = \"no\"; });"),
-		"c", &problems);
+	setup.conf = conf_parse(
+		STR("modules = ({ module = \"test/good-one\"; text = \"no\"; });"), "c", &problems);
 	ck_assert_ptr_null(generation_new(&setup, NULL, &problems));
 	ASSERT_HAS(problems.text[0], "c:1: module 'test/good-one' cannot start: the text is 'no'");
 	problems_free(&problems);

@@ -69,15 +69,15 @@ static void connected(struct tmail_call *call, void *ctx, int fd, struct tmail_s
 		return;
 	}
 	fd_open = fd;
-	ck_assert_int_eq(call->host->net->watch(call, fd, TMAIL_READABLE, readable, heard), TMAIL_OK);
+	ck_assert_int_eq(
+		call->host->net->watch(call, fd, TMAIL_READABLE, readable, heard), TMAIL_OK);
 }
 static enum tmail_verdict asks(struct tmail_call *call, const union tmail_event *event)
 {
 	struct tmail_str where = { address, strlen(address) };
 
 	(void)event;
-	ck_assert_int_eq(
-		call->host->net->connect(call, where, 5000, connected, NULL), TMAIL_OK);
+	ck_assert_int_eq(call->host->net->connect(call, where, 5000, connected, NULL), TMAIL_OK);
 	return TMAIL_WAIT;
 }
 
@@ -102,7 +102,8 @@ static enum tmail_verdict times(struct tmail_call *call, const union tmail_event
 
 	(void)event;
 	ck_assert_int_eq(net->timer(call, 3600000, fired, NULL), TMAIL_OK);
-	ck_assert_int_eq(net->timer(call, 1, fired, &timers), TMAIL_OK); /* the same one, set anew */
+	ck_assert_int_eq(
+		net->timer(call, 1, fired, &timers), TMAIL_OK); /* the same one, set anew */
 	ck_assert_int_eq(net->timer(call, 1, never, NULL), TMAIL_OK);
 	ck_assert_int_eq(net->timer(call, 0, never, NULL), TMAIL_OK);
 	return TMAIL_WAIT;
@@ -182,8 +183,8 @@ END_TEST
 /* What the descriptor is watched by goes before its owner closes it, in all three ways out. */
 static void ask_and_leave(struct world *w)
 {
-	ck_assert(!chain_ask(
-		&w->subject, world_point, &world_event, &w->answer, world_answered, w));
+	ck_assert(
+		!chain_ask(&w->subject, world_point, &world_event, &w->answer, world_answered, w));
 	subject_cancel(&w->subject);
 	world_over(w);
 }

@@ -168,8 +168,7 @@ static enum tmail_verdict later(struct tmail_call *call, const union tmail_event
 	return TMAIL_WAIT;
 }
 static const struct tmail_hook hooks_later[] = { { TMAIL_POINT_QUEUED, TMAIL_WAITS, later } };
-MODULE(module_later, "test/later", .capabilities = TMAIL_CAN_NET,
-	.hooks = TMAIL_LIST(hooks_later));
+MODULE(module_later, "test/later", .capabilities = TMAIL_CAN_NET, .hooks = TMAIL_LIST(hooks_later));
 
 static void tell_queued(struct world *w)
 {

@@ -39,8 +39,8 @@ static void begin(void)
 {
 	module_preload(&module_plain);
 	module_preload(&module_dry);
-	world_begin(&world,
-		"modules = ({ module = \"test/plain\"; }, { module = \"test/dry\"; });");
+	world_begin(
+		&world, "modules = ({ module = \"test/plain\"; }, { module = \"test/dry\"; });");
 }
 
 START_TEST(a_dry_subject_keeps_who_said_what_and_who_was_not_asked)

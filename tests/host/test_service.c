@@ -77,8 +77,9 @@ static int never(struct tmail_call *call, const void *question, void *answer)
 	kept = call;
 	return TMAIL_PENDING;
 }
-static const struct tmail_operation operations[] = { { NOW, 0, now }, { WORK, TMAIL_BLOCKING, work },
-	{ LATER, TMAIL_WAITS, later }, { NEVER, TMAIL_WAITS, never } };
+static const struct tmail_operation operations[] = { { NOW, 0, now },
+	{ WORK, TMAIL_BLOCKING, work }, { LATER, TMAIL_WAITS, later },
+	{ NEVER, TMAIL_WAITS, never } };
 static const struct tmail_service services[] = { { "test", "one", TMAIL_LIST(operations) } };
 MODULE(module, "test/service", .capabilities = TMAIL_CAN_NET, .services = TMAIL_LIST(services));
 
@@ -115,7 +116,8 @@ static void begin(const char *more)
 	module_preload(&module);
 	module_preload(&asker);
 	snprintf(conf, sizeof conf,
-		"modules = ({ module = \"test/service\"; %s }, { module = \"test/asker\"; });", more);
+		"modules = ({ module = \"test/service\"; %s }, { module = \"test/asker\"; });",
+		more);
 	world_begin(&world, conf);
 }
 
@@ -141,8 +143,8 @@ static void ask(struct world *w)
 	q->number = 41;
 	answer = ARENA_NEW(memory, struct answer);
 	w->answers = 0;
-	w->status = service_ask(service_find(w->generation, "test", NULL, 0), &w->subject, op, q,
-		answer, done, w);
+	w->status = service_ask(
+		service_find(w->generation, "test", NULL, 0), &w->subject, op, q, answer, done, w);
 	if (w->status != TMAIL_PENDING)
 		world_over(w);
 }
@@ -283,8 +285,8 @@ START_TEST(without_a_loop_an_operation_that_waits_is_waited_for)
 	begin("");
 	pthread_create(&thread, NULL, resume_kept, NULL);
 	/* The loop does not run: it is asked right here. */
-	ck_assert_int_eq(service_ask_wait(service_find(world.generation, "test", NULL, 0), NEVER, &q,
-				 &a, NULL),
+	ck_assert_int_eq(service_ask_wait(service_find(world.generation, "test", NULL, 0), NEVER,
+				 &q, &a, NULL),
 		TMAIL_OK);
 	pthread_join(thread, NULL);
 	world_end(&world);
@@ -320,5 +322,4 @@ TEST_MAIN("host/service", an_operation_answers_at_once_from_a_worker_or_later,
 	who_does_not_answer_in_time_is_late, question_and_answer_last_though_who_asked_has_left,
 	services_are_found_by_name_key_and_place, a_thread_may_wait_for_any_operation,
 	without_a_loop_an_operation_that_waits_is_waited_for,
-	a_module_on_a_loop_may_ask_only_what_answers_at_once,
-	a_module_on_a_worker_may_ask_anything)
+	a_module_on_a_loop_may_ask_only_what_answers_at_once, a_module_on_a_worker_may_ask_anything)

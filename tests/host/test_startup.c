@@ -14,7 +14,9 @@ static bool check_fails;
 
 static void said(const char *what, struct tmail_call *call)
 {
-	struct { int mark; } *self = call->self;
+	struct {
+		int mark;
+	} *self = call->self;
 
 	strncat(order, what, sizeof order - strlen(order) - 1);
 	if (self)
@@ -152,12 +154,13 @@ START_TEST(what_was_started_is_stopped_when_one_fails)
 {
 	preload();
 	start_status = TMAIL_TRY_LATER;
-	ck_assert(!made("modules = (" M("other") "," M("feature") "," M("sql") ");",
-		PURPOSE_SERVE));
+	ck_assert(
+		!made("modules = (" M("other") "," M("feature") "," M("sql") ");", PURPOSE_SERVE));
 	ck_assert_str_eq(order, "SMOFos");
 	ck_assert_uint_eq(world.problems.count, 1);
 	ASSERT_HAS(world_problem(&world, 0), "test.conf:1");
-	ASSERT_HAS(world_problem(&world, 0), "module 'test/feature' cannot start: cannot reach the moon");
+	ASSERT_HAS(world_problem(&world, 0),
+		"module 'test/feature' cannot start: cannot reach the moon");
 	finish();
 }
 END_TEST
@@ -233,8 +236,9 @@ END_TEST
 START_TEST(there_is_one_queue_and_one_sql)
 {
 	preload();
-	ck_assert(!made("modules = (" M("queue") ",\n { module = \"test/queue\"; name = \"two\"; });",
-		PURPOSE_SERVE));
+	ck_assert(
+		!made("modules = (" M("queue") ",\n { module = \"test/queue\"; name = \"two\"; });",
+			PURPOSE_SERVE));
 	ASSERT_HAS(world_problem(&world, 0), "test.conf:2");
 	ASSERT_HAS(world_problem(&world, 0), "'queue'");
 	ck_assert(!made("modules = (" M("sql") "," M("sql2") ");", PURPOSE_SERVE));
@@ -259,9 +263,10 @@ END_TEST
 START_TEST(all_mistakes_are_told_in_one_run)
 {
 	preload();
-	ck_assert(!made("modules = (\n{ module = \"test/nothing\"; },\n{ module = \"../x\"; },\n{ },\n"
-			"{ module = \"test/feature\"; number = 1000; nmber = 1; },\n"
-			"{ module = \"test/other\"; workers = 0; } );",
+	ck_assert(!made(
+		"modules = (\n{ module = \"test/nothing\"; },\n{ module = \"../x\"; },\n{ },\n"
+		"{ module = \"test/feature\"; number = 1000; nmber = 1; },\n"
+		"{ module = \"test/other\"; workers = 0; } );",
 		PURPOSE_CHECK));
 	ck_assert_uint_ge(world.problems.count, 6);
 	ASSERT_HAS(world_problem(&world, 0), "test.conf:2");

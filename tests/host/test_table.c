@@ -22,7 +22,8 @@ static int query(struct tmail_call *call, const void *question, void *answer)
 {
 	const struct tmail_sql_query *q = question;
 	struct tmail_sql_result *result = answer;
-	struct tmail_sql_value row[2] = { { .type = TMAIL_SQL_TEXT }, { .type = TMAIL_SQL_INTEGER } };
+	struct tmail_sql_value row[2] = { { .type = TMAIL_SQL_TEXT },
+		{ .type = TMAIL_SQL_INTEGER } };
 	int status = TMAIL_OK;
 
 	(void)call;

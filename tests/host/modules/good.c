@@ -14,8 +14,8 @@ static int start(struct tmail_call *call)
 
 	if (conf->text.len == 0)
 		return TMAIL_OK;
-	call->host->reply(call, 0, NULL, "the text is '%.*s'", (int)conf->text.len,
-		conf->text.data);
+	call->host->reply(
+		call, 0, NULL, "the text is '%.*s'", (int)conf->text.len, conf->text.data);
 	return TMAIL_REFUSED;
 }
 
