@@ -152,7 +152,7 @@ def check_form(top):
     """a file starts with its licence and what it is; tabs, no blanks at a line's end, 100 columns"""
     for path in files(top, "core", "modules", "tests"):
         source = text(top, path)
-        if not source.startswith("/* SPDX-License-Identifier: MIT\n"):
+        if not re.match(r"/\* SPDX-License-Identifier: MIT( \*/)?\n", source):
             yield f"{path}: does not start with its licence"
         elif path.startswith(("core", "modules")) and not source.startswith(
                 "/* SPDX-License-Identifier: MIT\n *\n * "):

@@ -386,6 +386,42 @@ void disk_free(struct disk **d)
 	*d = NULL;
 }
 
+struct disk *disk_copy(const struct disk *d)
+{
+	struct disk *copy = disk_new(d->random);
+
+	memcpy(copy->kept, d->kept, sizeof copy->kept);
+	copy->kept_count = d->kept_count;
+	for (size_t i = 0; i < d->kept_count; i++) {
+		const struct disk_inode *from = &d->inodes[d->kept[i].inode];
+		struct disk_inode *to = &copy->inodes[d->kept[i].inode];
+
+		to->used = true;
+		kept_resize(to, from->kept_size);
+		inode_resize(to, from->kept_size);
+		if (from->kept_size)
+			memcpy(to->kept, from->kept, from->kept_size);
+	}
+	disk_crash(copy, CRASH_NOTHING);
+	return copy;
+}
+
+void disk_cut(struct disk *d, const char *name, size_t size)
+{
+	struct disk_inode *file = disk_file(d, name);
+
+	if (size < file->size)
+		file->size = size;
+	if (size < file->kept_size)
+		file->kept_size = size;
+}
+
+void disk_lose(struct disk *d, const char *name)
+{
+	entry_set(d->now, &d->now_count, name, -1);
+	entry_set(d->kept, &d->kept_count, name, -1);
+}
+
 static void inode_crash(struct disk *d, struct disk_inode *inode, enum disk_crash mode)
 {
 	unsigned of = mode == CRASH_NOTHING ? 0

@@ -57,6 +57,11 @@ struct disk {
 
 struct disk *disk_new(uint64_t seed);
 void disk_free(struct disk **d);
+/* All that was flushed, on a disk of its own. */
+struct disk *disk_copy(const struct disk *d);
+/* A file becomes shorter, or is gone: by somebody's hand, durably. */
+void disk_cut(struct disk *d, const char *name, size_t size);
+void disk_lose(struct disk *d, const char *name);
 /* Power off and on: only what was kept is there. */
 void disk_crash(struct disk *d, enum disk_crash mode);
 uint64_t disk_random(struct disk *d);
