@@ -155,6 +155,20 @@ static int count_one(void *ctx, const struct tmail_queue_entry *e)
 	return 0;
 }
 
+/* The store knows how many it has; only for some of them it must look at each. */
+static int count_of(struct generation *g, const struct values *values,
+	const struct queue_filter *filter, uint64_t *count, struct why *why)
+{
+	struct tmail_queue_counts all = { 0 };
+	int status;
+
+	if (filter_narrow(values) || value_set(values, "limit"))
+		return queue_find(g, filter, count_one, count, why);
+	status = queue_counts(g, &all, why);
+	*count = all.recipients;
+	return status;
+}
+
 /* Recipients, as `queue list` has rows. */
 static enum verb_result count_run(
 	struct generation *g, const struct values *values, struct output *o)
@@ -165,9 +179,8 @@ static enum verb_result count_run(
 	char text[24];
 	struct why why;
 
-	if (!filter_of(values, &filter, &why))
-		return trouble(o, "queue count", why.text);
-	if (queue_find(g, &filter, count_one, &count, &why) != TMAIL_OK)
+	if (!filter_of(values, &filter, &why) ||
+		count_of(g, values, &filter, &count, &why) != TMAIL_OK)
 		return trouble(o, "queue count", why.text);
 	snprintf(text, sizeof text, "%" PRIu64, count);
 	o->columns(o, names, 1);
