@@ -32,6 +32,12 @@ static void client_found(void *ctx, int status, struct str value)
 	session_run(s);
 }
 
+void relay_client_forget(struct session *s)
+{
+	s->relay_known = false;
+	s->subject.client.flags &= ~(uint32_t)TMAIL_CLIENT_RELAY;
+}
+
 bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), bool *ok)
 {
 	struct str value;

@@ -5,7 +5,7 @@
  *
  *   rcpthost   the domain is ours; if local, mailbox, alias, or alias of the domain must exist,
  *              unless no module keeps either table
- *   client     logged in, or its address is in relayip (asked once a session, at MAIL)
+ *   client     logged in, or its address is in relayip (asked once a message, at MAIL)
  */
 #ifndef SMTP_RELAY_H
 #define SMTP_RELAY_H
@@ -37,8 +37,10 @@ struct relay { /* a question under way; of a transaction */
 bool relay_ask(struct session *s, struct str address,
 	void (*decided)(struct session *s, enum relay_result result), enum relay_result *result);
 
-/* Is the client's address one that may relay? Sets the client's flag, once a session. True: *ok
- * says whether it could be found out. False: the session waits, and `known` follows. */
+/* Is the client's address one that may relay? Sets the client's flag, until it is forgotten. True:
+ * *ok says whether it could be found out. False: the session waits, and `known` follows. */
 bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), bool *ok);
+/* A message begins: what administrators changed since the last one counts. */
+void relay_client_forget(struct session *s);
 
 #endif

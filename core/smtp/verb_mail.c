@@ -81,6 +81,7 @@ bool prepare_mail(struct session *s)
 	bool ok;
 
 	s->transaction->begun = true;
+	relay_client_forget(s);
 	return relay_client(s, client_known, &ok);
 }
 
