@@ -18,7 +18,7 @@ class Sink:
         self.messages, self.change = [], threading.Condition()
         self.answer = answer or (lambda verb, argument: None)
         self.keep = keep
-        self.sessions = 0
+        self.sessions, self.peers = 0, []  # how many, and from which addresses
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -26,6 +26,7 @@ class Sink:
 
             def handle(self):
                 sink.sessions += 1
+                sink.peers.append(self.client_address[0])
                 try:
                     sink.session(self.rfile, self.wfile)
                 except (ConnectionError, ValueError):

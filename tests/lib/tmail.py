@@ -164,8 +164,8 @@ class Tmail:
 class Session:
     """An SMTP conversation, octets and replies."""
 
-    def __init__(self, port, host="127.0.0.1", greet=True, seconds=60):
-        self.socket = socket.create_connection((host, port), seconds)
+    def __init__(self, port, host="127.0.0.1", greet=True, seconds=60, source=None):
+        self.socket = socket.create_connection((host, port), seconds, source and (source, 0))
         self.file = self.socket.makefile("rb")
         self.greeting = self.reply() if greet else None
 
@@ -218,14 +218,17 @@ class Cases:
         try:
             function(*arguments)
         except Skipped as reason:
-            self.skipped += 1
-            print(f"skip {name}: {reason}", flush=True)
+            self.skip(name, reason)
         except Exception as trouble:  # every trouble of a case is that case's failure
             self.failed += 1
             print(f"FAIL {name}\n     {type(trouble).__name__}: {trouble}", flush=True)
         else:
             self.passed += 1
             print(f"ok   {name}", flush=True)
+
+    def skip(self, name, reason):
+        self.skipped += 1
+        print(f"skip {name}: {reason}", flush=True)
 
     def end(self):
         skipped = f", {self.skipped} skipped" if self.skipped else ""

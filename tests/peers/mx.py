@@ -186,7 +186,7 @@ def run(cases, build, _cache):
     try:
         domains = Domains(build)
     except Skipped as reason:
-        cases.run("MX from a real name server", lambda: (_ for _ in ()).throw(reason))
+        cases.skip("MX from a real name server", reason)
         return
     try:
         cases.run("MX: the lowest preference first", domains.order)
