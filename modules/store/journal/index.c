@@ -18,7 +18,7 @@
 enum { INDEX_VERSION = 1, KEY = 16 };
 
 static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS head(one INTEGER PRIMARY KEY, value BLOB);"
 	"CREATE TABLE IF NOT EXISTS message(id BLOB PRIMARY KEY, lsn INTEGER, length INTEGER,"
 	" as_of INTEGER, hold INTEGER, octets INTEGER, received INTEGER, flags INTEGER,"
 	" recipients INTEGER, sum INTEGER, sender BLOB, reason BLOB) WITHOUT ROWID;"
@@ -26,25 +26,33 @@ static const char schema[] =
 	" fate INTEGER, attempts INTEGER, due INTEGER, words INTEGER, address BLOB, reply BLOB,"
 	" PRIMARY KEY(id, place)) WITHOUT ROWID;";
 
-enum statement { PUT_MESSAGE, PUT_RECIPIENT, REMOVE_MESSAGE, REMOVE_RECIPIENTS, PUT_META, MESSAGES,
+enum statement { PUT_MESSAGE, PUT_RECIPIENT, REMOVE_MESSAGE, REMOVE_RECIPIENTS, PUT_HEAD, MESSAGES,
 	RECIPIENTS, STATEMENTS };
 static const char *const sql[STATEMENTS] = {
 	[PUT_MESSAGE] = "REPLACE INTO message VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
 	[PUT_RECIPIENT] = "REPLACE INTO recipient VALUES(?,?,?,?,?,?,?,?,?)",
 	[REMOVE_MESSAGE] = "DELETE FROM message WHERE id = ?",
 	[REMOVE_RECIPIENTS] = "DELETE FROM recipient WHERE id = ?",
-	[PUT_META] = "REPLACE INTO meta VALUES(?,?)",
+	[PUT_HEAD] = "REPLACE INTO head VALUES(1,?)",
 	[MESSAGES] = "SELECT id, lsn, length, as_of, hold, octets, received, flags, recipients,"
 		     " sum, sender, reason FROM message WHERE id > ? ORDER BY id",
 	[RECIPIENTS] = "SELECT id, place, number, fate, attempts, due, words, address, reply"
 		       " FROM recipient WHERE id > ? ORDER BY id, place",
 };
 
+/* What the one row of the head says. */
+struct head {
+	struct store_id store;
+	uint64_t version;
+	uint64_t mark;
+	uint64_t rows; /* of messages */
+	uint64_t end;  /* of a journal that was closed in order */
+};
+
 struct index {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
-	uint64_t mark;
-	uint64_t rows, rows_before; /* of messages: now, and when the transaction began */
+	struct head head, before; /* before: as the transaction began */
 };
 
 static bool index_failed(const struct index *index, struct why *why, const char *what)
@@ -119,29 +127,50 @@ static uint32_t message_sum(const struct living *m, const struct state *states)
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-static bool meta_get(struct index *index, const char *name, void *to, size_t len)
+enum { HEAD_SIZE = 16 + 4 * 8 + 4 };
+
+static bool head_get(struct index *index, struct head *head)
 {
 	sqlite3_stmt *s;
+	char blob[HEAD_SIZE];
+	uint64_t words[4];
+	uint32_t sum;
 	bool found = false;
 
-	if (sqlite3_prepare_v2(index->db, "SELECT value FROM meta WHERE name = ?", -1, &s, NULL))
+	if (sqlite3_prepare_v2(index->db, "SELECT value FROM head", -1, &s, NULL))
 		return false;
-	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	if (sqlite3_step(s) == SQLITE_ROW && (size_t)sqlite3_column_bytes(s, 0) == len) {
-		memcpy(to, sqlite3_column_blob(s, 0), len);
+	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == HEAD_SIZE) {
+		memcpy(blob, sqlite3_column_blob(s, 0), HEAD_SIZE);
 		found = true;
 	}
 	sqlite3_finalize(s);
-	return found;
+	if (!found)
+		return false;
+	memcpy(head->store.octets, blob, 16);
+	memcpy(words, blob + 16, sizeof words);
+	memcpy(&sum, blob + HEAD_SIZE - 4, sizeof sum);
+	head->version = le64toh(words[0]);
+	head->mark = le64toh(words[1]);
+	head->rows = le64toh(words[2]);
+	head->end = le64toh(words[3]);
+	return le32toh(sum) == crc32c(0, blob, HEAD_SIZE - 4);
 }
 
-static bool meta_put(struct index *index, const char *name, const void *from, size_t len)
+static bool head_put(struct index *index)
 {
-	sqlite3_stmt *s = index->statements[PUT_META];
+	const struct head *head = &index->head;
+	uint64_t words[4] = { htole64(head->version), htole64(head->mark), htole64(head->rows),
+		htole64(head->end) };
+	sqlite3_stmt *s = index->statements[PUT_HEAD];
+	char blob[HEAD_SIZE];
+	uint32_t sum;
 	int result;
 
-	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_blob64(s, 2, from, len, SQLITE_STATIC);
+	memcpy(blob, head->store.octets, 16);
+	memcpy(blob + 16, words, sizeof words);
+	sum = htole32(crc32c(0, blob, HEAD_SIZE - 4));
+	memcpy(blob + HEAD_SIZE - 4, &sum, sizeof sum);
+	sqlite3_bind_blob(s, 1, blob, HEAD_SIZE, SQLITE_STATIC);
 	result = sqlite3_step(s);
 	sqlite3_reset(s);
 	return result == SQLITE_DONE;
@@ -180,34 +209,16 @@ static void index_disconnect(struct index *index)
 	index->db = NULL;
 }
 
-static bool index_is_ours(struct index *index, const struct store_id *store, struct why *why)
+static bool index_is_ours(struct index *index, const struct store_id *store)
 {
-	struct store_id id;
-	uint32_t version;
-	uint64_t mark, rows;
-
-	if (!meta_get(index, "version", &version, sizeof version) ||
-		le32toh(version) != INDEX_VERSION || !meta_get(index, "store", &id, sizeof id) ||
-		!meta_get(index, "mark", &mark, sizeof mark) ||
-		!meta_get(index, "rows", &rows, sizeof rows))
-		return why_set(why, "index.db: is empty or of another version");
-	if (memcmp(&id, store, sizeof id) != 0)
-		return why_set(why, "index.db: belongs to another store");
-	index->mark = le64toh(mark);
-	index->rows = le64toh(rows);
-	return true;
+	return head_get(index, &index->head) && index->head.version == INDEX_VERSION &&
+		memcmp(&index->head.store, store, sizeof *store) == 0;
 }
 
 static bool index_found(struct index *index, const struct store_id *store, struct why *why)
 {
-	uint32_t version = htole32(INDEX_VERSION);
-
-	return index_begin(index, why) &&
-		(meta_put(index, "version", &version, sizeof version) ||
-			index_failed(index, why, "cannot be written")) &&
-		(meta_put(index, "store", store, sizeof *store) ||
-			index_failed(index, why, "cannot be written")) &&
-		index_commit(index, 0, why);
+	index->head = (struct head){ .store = *store, .version = INDEX_VERSION };
+	return index_begin(index, why) && index_commit(index, 0, why);
 }
 
 static void index_files_remove(const char *path)
@@ -229,7 +240,7 @@ struct index *index_open(const char *path, const struct store_id *store, bool *a
 	struct index *index = must_alloc(sizeof *index);
 
 	*anew = false;
-	if (index_connect(index, path, NULL) && index_is_ours(index, store, NULL))
+	if (index_connect(index, path, NULL) && index_is_ours(index, store))
 		return index;
 	index_disconnect(index);
 	index_files_remove(path);
@@ -253,55 +264,47 @@ bool index_empty(struct index *index, struct why *why)
 {
 	if (!index_begin(index, why))
 		return false;
-	index->rows = 0;
+	index->head.rows = 0;
 	return index_exec(index, "DELETE FROM message", why) &&
 		index_exec(index, "DELETE FROM recipient", why) && index_commit(index, 0, why);
 }
 
 uint64_t index_mark(const struct index *index)
 {
-	return index->mark;
+	return index->head.mark;
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
 bool index_begin(struct index *index, struct why *why)
 {
-	index->rows_before = index->rows;
+	index->before = index->head;
 	return index_exec(index, "BEGIN IMMEDIATE", why);
 }
 
 bool index_commit(struct index *index, uint64_t mark, struct why *why)
 {
-	uint64_t value = htole64(mark), rows = htole64(index->rows);
-
-	if (!meta_put(index, "mark", &value, sizeof value) ||
-		!meta_put(index, "rows", &rows, sizeof rows))
+	index->head.mark = mark;
+	if (!head_put(index))
 		return index_failed(index, why, "the mark cannot be written");
-	if (!index_exec(index, "COMMIT", why))
-		return false;
-	index->mark = mark;
-	return true;
+	return index_exec(index, "COMMIT", why);
 }
 
-bool index_end(struct index *index, uint64_t end)
+void index_end(struct index *index, uint64_t end)
 {
-	end = htole64(end);
-	return meta_put(index, "end", &end, sizeof end);
+	index->head.end = end;
 }
 
-uint64_t index_ended(struct index *index)
+uint64_t index_ended(const struct index *index)
 {
-	uint64_t end;
-
-	return meta_get(index, "end", &end, sizeof end) ? le64toh(end) : 0;
+	return index->head.end;
 }
 
 void index_abort(struct index *index)
 {
 	if (!sqlite3_get_autocommit(index->db))
 		sqlite3_exec(index->db, "ROLLBACK", NULL, NULL, NULL);
-	index->rows = index->rows_before;
+	index->head = index->before;
 }
 
 bool index_checkpoint(struct index *index, struct why *why)
@@ -361,7 +364,7 @@ bool index_put(struct index *index, const struct snapshot *snap, const struct vi
 	bind_text(s, 12, (struct tmail_str){ view->hold.data, view->hold.len });
 	if (!index_run(index, PUT_MESSAGE, why))
 		return false;
-	index->rows += !(snap->flags & LIVING_LISTED);
+	index->head.rows += !(snap->flags & LIVING_LISTED);
 	for (uint32_t i = 0; i < snap->count; i++)
 		if (!recipient_put(index, snap, view, i, why))
 			return false;
@@ -374,7 +377,7 @@ bool index_remove(struct index *index, struct tmail_id id, struct why *why)
 	bind_id(index->statements[REMOVE_RECIPIENTS], 1, id);
 	if (!index_run(index, REMOVE_MESSAGE, why))
 		return false;
-	index->rows -= (uint64_t)sqlite3_changes(index->db);
+	index->head.rows -= (uint64_t)sqlite3_changes(index->db);
 	return index_run(index, REMOVE_RECIPIENTS, why);
 }
 
@@ -438,7 +441,7 @@ static bool rows_load(struct index *index, struct table *table)
 			return false;
 		rows++;
 	}
-	return rows == index->rows && result == SQLITE_DONE && sqlite3_step(recipients) == SQLITE_DONE;
+	return rows == index->head.rows && result == SQLITE_DONE && sqlite3_step(recipients) == SQLITE_DONE;
 }
 
 bool index_load(struct index *index, struct table *table, struct why *why)

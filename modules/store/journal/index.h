@@ -32,9 +32,9 @@ bool index_put(struct index *index, const struct snapshot *snap, const struct vi
 bool index_remove(struct index *index, struct tmail_id id, struct why *why);
 bool index_commit(struct index *index, uint64_t mark, struct why *why);
 /* In a transaction: where the journal ends, when it is closed in order. */
-bool index_end(struct index *index, uint64_t end);
+void index_end(struct index *index, uint64_t end);
 /* What was said so last, or 0. The journal has not become shorter since. */
-uint64_t index_ended(struct index *index);
+uint64_t index_ended(const struct index *index);
 void index_abort(struct index *index);
 /* What was committed is flushed. */
 bool index_checkpoint(struct index *index, struct why *why);

@@ -175,8 +175,10 @@ void indexer_close(struct store *store)
 		;
 	if (!store->index)
 		return;
-	if (index_begin(store->index, NULL) && index_end(store->index, store->writer.end) &&
-		index_commit(store->index, index_mark(store->index), NULL))
-		index_checkpoint(store->index, NULL);
+	if (index_begin(store->index, NULL)) {
+		index_end(store->index, store->writer.end);
+		if (index_commit(store->index, index_mark(store->index), NULL))
+			index_checkpoint(store->index, NULL);
+	}
 	index_close(&store->index);
 }

@@ -37,6 +37,23 @@ static struct segment *file_make(struct store *store, bool *full, struct why *wh
 	return segment;
 }
 
+/* The oldest file, if nothing lives in it, but no durable word says so yet: the header that is
+ * about to be written to it will be that word, before any of its records is written over. */
+static struct segment *file_oldest(struct store *store)
+{
+	struct segments *s = &store->segments;
+	struct segment *segment = NULL;
+
+	pthread_mutex_lock(&store->lock);
+	if (s->used_count > 1 && s->used[0] != store->writer.active && !s->used[0]->dead &&
+		s->used[0]->pins == 0 && s->used[0]->capacity + SEGMENT_HEADER == s->size &&
+		store->mark >= segment_end(s->used[0]) &&
+		table_first(&store->table, store->writer.end) >= segment_end(s->used[0]))
+		segment = segments_take_oldest(s);
+	pthread_mutex_unlock(&store->lock);
+	return segment;
+}
+
 struct segment *space_take_file(struct store *store, bool *full, struct why *why)
 {
 	struct segment *segment;
@@ -45,7 +62,9 @@ struct segment *space_take_file(struct store *store, bool *full, struct why *why
 	pthread_mutex_lock(&store->lock);
 	segment = segments_take_spare(&store->segments);
 	pthread_mutex_unlock(&store->lock);
-	return segment ? segment : file_make(store, full, why);
+	if (!segment)
+		segment = file_make(store, full, why);
+	return segment ? segment : file_oldest(store);
 }
 
 static size_t spares(struct store *store)

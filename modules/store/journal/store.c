@@ -118,7 +118,7 @@ static bool store_load(struct store *store, struct why *why)
 			"file can: to begin anew, move the files of this folder away",
 			s->aside_number);
 	if (s->aside)
-		note(&store->notes, TMAIL_ERROR, "journal_damaged",
+		note(&store->notes, TMAIL_ERROR, "journal_file_aside",
 			"%u files hold nothing that can be read, the last is segment-%08" PRIu32
 			"; left alone",
 			s->aside, s->aside_number);

@@ -466,7 +466,7 @@ static bool batch_run(struct store *store, const struct tmail_queue_write *q, ui
 	struct writer *w = &store->writer;
 	bool full = false, stuck = false;
 
-	if (room_left(w) < 2 * BLOCK && !file_begin(store, &full)) {
+	if (room_left(w) < BLOCK && !file_begin(store, &full)) {
 		for (; *at < q->count; ++*at)
 			answer(q, *at, TMAIL_QUEUE_NO, w->why.text, full);
 		return false;
