@@ -117,7 +117,7 @@ static void accepted_written(struct commit *c)
 	bool durable = c->result == TMAIL_QUEUE_DURABLE;
 
 	give_back(a, durable);
-	if (!durable)
+	if (!durable && !a->done) /* else whoever hears of it says so */
 		log_event(LEVEL_ERROR, NULL, "commit_failed",
 			LOG_ID("id", id_tm(a->m->envelope.id)), LOG_C("why", c->why),
 			LOG_NUM("unknown", c->result == TMAIL_QUEUE_UNKNOWN));

@@ -16,12 +16,12 @@ enum { ATTEMPT_PEERS_MAX = 16 };
 struct attempt {
 	struct link link; /* of the lane's idle or busy */
 	struct send_lane *lane;
-	struct parcel *parcel; /* being sent, or waiting for this connection alone */
-	bool bound;            /* connects for its parcel alone */
+	struct parcel *parcel;         /* being sent, or waiting for this connection alone */
+	bool bound;                    /* connects for its parcel alone */
 	uint8_t order[ROUTE_HOPS_MAX]; /* hops, most preferred first */
 	size_t count, at;
-	uint64_t skip; /* hops not to be tried: the parcel was there */
-	bool temporary; /* not all hosts said "never" */
+	uint64_t skip;                 /* hops not to be tried: the parcel was there */
+	bool temporary;                /* not all hosts said "never" */
 	struct client_outcome outcome; /* of the last host that failed */
 	struct why why;                /* its text */
 	struct dns_lookup *lookup;

@@ -339,7 +339,6 @@ static void report_start(struct work *w, enum recipient_report report, size_t co
 	r->wants = bounce_wants(w->m, w->size, report, settings, &r->bounce.whole);
 	if (settings->bounce_template.len && report == REPORT_FAILED)
 		r->template_file = arena_c(w->m->arena, str_tm(settings->bounce_template));
-	r->job.home = w->ql->loop;
 	r->job.work = report_read;
 	r->job.done = report_write;
 	w->reporting = true;

@@ -53,14 +53,15 @@ static bool stack_push(struct stack *s, struct commit *first, struct commit *las
 	do {
 		last->next = before;
 	} while (!atomic_compare_exchange_weak_explicit(
-		&s->head, &before, first, memory_order_release, memory_order_relaxed));
+		&s->head, &before, first, memory_order_acq_rel, memory_order_relaxed));
 	return before == NULL;
 }
 
-/* All of it, in the order it was pushed. */
+/* All of it, in the order it was pushed. Who then finds it empty may use again what woke the
+ * taker: hence acquire and release on both sides. */
 static struct commit *stack_take(struct stack *s)
 {
-	struct commit *c = atomic_exchange_explicit(&s->head, NULL, memory_order_acquire);
+	struct commit *c = atomic_exchange_explicit(&s->head, NULL, memory_order_acq_rel);
 	struct commit *first = NULL, *next;
 
 	for (; c; c = next) {

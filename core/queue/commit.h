@@ -35,7 +35,7 @@ void commit_lazy(struct commit *c);
 bool commit_flush(void);
 /* The same, for ops of one's own (64 at most); answers enum tmail_queue_result. Without a
  * running queue the store is written to directly. */
-uint32_t commit_wait(struct service *store, const struct tmail_queue_op *ops, uint32_t count,
-	struct why *why);
+uint32_t commit_wait(
+	struct service *store, const struct tmail_queue_op *ops, uint32_t count, struct why *why);
 
 #endif

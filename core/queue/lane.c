@@ -291,7 +291,7 @@ void lane_sent(struct send_lane *l, struct attempt *a, bool usable, bool good)
 
 void lane_idle_ended(struct send_lane *l, struct attempt *a)
 {
-	connection_closed(l, a, false);
+	connection_closed(l, a, l->ql->draining);
 }
 
 void lane_put_back(struct send_lane *l, struct parcel *p)

@@ -13,8 +13,8 @@ struct attempt;
 struct send_lane {
 	struct str key; /* of the route */
 	struct queue_loop *ql;
-	struct route *route;  /* a reference */
-	struct link parcels;  /* that wait, first come first served */
+	struct route *route; /* a reference */
+	struct link parcels; /* that wait, first come first served */
 	unsigned parcel_count;
 	struct link idle;     /* attempts whose connection waits for a parcel; newest first */
 	struct link busy;     /* attempts that connect or send */

@@ -15,17 +15,17 @@
 /* Settings of the group `queue`. */
 struct queue_settings {
 	struct tmail_str hostname;
-	int32_t deliver;         /* false: accept and keep, deliver nothing */
+	int32_t deliver; /* false: accept and keep, deliver nothing */
 	int64_t retry_min, retry_max, lifetime, bounce_lifetime;
-	struct tmail_list retry; /* a list of durations in place of the exponential one */
-	int64_t delay_warning;   /* 0: none */
+	struct tmail_list retry;     /* a list of durations in place of the exponential one */
+	int64_t delay_warning;       /* 0: none */
 	struct tmail_list local_ips; /* of struct tmail_str; empty: the kernel's choice */
 	int64_t max_connections, max_connections_destination, max_messages_connection;
 	int64_t max_recipients_transaction, idle_timeout, host_rest;
 	int64_t timeout_connect, timeout_command, timeout_data;
-	int64_t bounce_size;     /* larger messages are returned as headers only */
+	int64_t bounce_size; /* larger messages are returned as headers only */
 	struct tmail_str bounce_template;
-	int64_t node;            /* copied from the top level by the daemon, as hostname is */
+	int64_t node; /* copied from the top level by the daemon, as hostname is */
 };
 extern const struct tmail_list queue_options;
 

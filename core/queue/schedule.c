@@ -60,6 +60,12 @@ static void release_work(struct job *job)
 		log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", r->count));
 	arena_free(&arena);
 	schedule_due_at(clock_wall());
+}
+
+static void release_done(struct job *job)
+{
+	struct release *r = container_of(job, struct release, job);
+
 	buf_free(&r->ids);
 	free(r);
 }
@@ -73,11 +79,11 @@ static void release_all(struct task *task)
 	r->count = (uint32_t)(r->ids.len / sizeof(struct tmail_id));
 	ql->release = (struct buf){ 0 };
 	r->job.work = release_work;
+	r->job.done = release_done;
 	if (lane_submit(queue.io, &r->job))
 		return;
 	log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", r->count));
-	buf_free(&r->ids);
-	free(r);
+	release_done(&r->job);
 }
 
 void schedule_release(struct queue_loop *ql, struct id id)
@@ -354,7 +360,7 @@ static void claim(void)
 	}
 	atomic_store(&schedule.soonest, INT64_MAX);
 	schedule.limit = QUEUE_LIVE_MAX - live < CLAIM_MAX ? QUEUE_LIVE_MAX - live : CLAIM_MAX;
-	schedule.job = (struct job){ .home = first->loop, .work = claim_work, .done = claim_done };
+	schedule.job = (struct job){ .work = claim_work, .done = claim_done };
 	schedule.claiming = lane_submit(queue.io, &schedule.job);
 	if (!schedule.claiming)
 		claim_after(0);

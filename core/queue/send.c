@@ -95,7 +95,6 @@ static void read_next(struct sending *s)
 		r = s->reader = must_alloc(sizeof *r);
 		r->owner = s;
 		r->id = s->p->work->m->envelope.id;
-		r->job.home = s->a->lane->ql->loop;
 		r->job.work = reader_work;
 		r->job.done = reader_done;
 	}
@@ -105,7 +104,7 @@ static void read_next(struct sending *s)
 	if (lane_submit(queue.io, &r->job))
 		return;
 	r->job.task.run = reader_refused;
-	loop_post(r->job.home, &r->job.task);
+	loop_post(s->a->lane->ql->loop, &r->job.task);
 }
 
 /* Of client_transaction. */

@@ -9,8 +9,8 @@
 /* An option whose sample is not its default. */
 #define SAMPLED(kind, ctype, member, name, fallback, min, max, sample, summary)                    \
 	{                                                                                          \
-		name, kind, 0, TMAIL_MEMBER(ctype, struct queue_settings, member), fallback, \
-			min, max, summary, NULL, { NULL, 0, 0 }, 0, sample                         \
+		name, kind, 0, TMAIL_MEMBER(ctype, struct queue_settings, member), fallback, min,  \
+			max, summary, NULL, { NULL, 0, 0 }, 0, sample                              \
 	}
 #define DURATION(member, name, fallback, min, max, summary)                                        \
 	TMAIL_DURATION(struct queue_settings, member, name, fallback, min, max, summary)

@@ -18,7 +18,7 @@ struct sources {
 	bool ordered; /* the next is tried when one does not connect */
 };
 /* text empty: `fallback`, of struct tmail_str. False: not an address, or & and | mixed. */
-bool sources_parse(struct sources *s, struct str text, const struct tmail_list *fallback,
-	struct why *why);
+bool sources_parse(
+	struct sources *s, struct str text, const struct tmail_list *fallback, struct why *why);
 
 #endif

@@ -113,7 +113,6 @@ static void spool_full(struct task *task)
 static void spool_submit(struct spool *s)
 {
 	list_append(&s->ql->spools, &s->link);
-	s->job.home = s->ql->loop;
 	s->job.work = spool_work;
 	s->job.done = spool_done;
 	if (lane_submit(queue.io, &s->job))

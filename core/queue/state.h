@@ -38,7 +38,7 @@ struct queue_loop {
 	struct map routes;             /* struct route_kept by question */
 	struct link waiting;           /* lanes that wait for a connection to become free */
 	unsigned connections, connections_max;
-	unsigned busy;                 /* works, and injections */
+	unsigned busy; /* works, and injections */
 	struct deadline tick;
 	struct buf release; /* ids to be given back to the store */
 	struct task release_task;

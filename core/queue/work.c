@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "mail/address.h"
+#include "mail/reply.h"
 #include "queue/accept.h"
 #include "queue/bounce.h"
 #include "queue/lane.h"
@@ -163,8 +164,6 @@ static void hook_says(struct work *w, const struct chain_answer *a)
 		said(w, CLASS_PERMANENT, a->code, a->enhanced, a->text);
 	} else if (a->verdict == TMAIL_TEMPFAIL) {
 		said(w, CLASS_TEMPORARY, a->code, a->enhanced, a->text);
-	} else if (a->verdict == TMAIL_DISCARD) {
-		outcome_discard(w, w->cursor, STR("discarded by a module"));
 	} else {
 		w->next_hop = arena_str(w->m->arena, a->next_hop);
 		w->source = arena_str(w->m->arena, a->source);
@@ -263,12 +262,27 @@ static bool ask_routers(struct work *w)
 	return true;
 }
 
+/* "552 5.2.2 words", as accept.c notes it. */
+static void refused_by_module(struct work *w, struct str words)
+{
+	struct str code, rest, enhanced;
+	uint64_t number = 550;
+
+	if (!str_word(&words, &code) || !num_u64(code, &number) || number / 100 != 5)
+		number = 550;
+	rest = words = str_trim(words);
+	if (!str_word(&rest, &enhanced) || !enhanced_valid(enhanced, (unsigned)number)) {
+		said(w, CLASS_PERMANENT, (unsigned)number, "5.7.1", words);
+		return;
+	}
+	said(w, CLASS_PERMANENT, (unsigned)number, arena_c(w->m->arena, enhanced), str_trim(rest));
+}
+
 /* A recipient that an administrator, or a module after DATA, has decided about. */
 static bool decided(struct work *w)
 {
 	struct work_recipient *r = &w->recipients[w->cursor];
-	struct str text, code;
-	uint64_t number;
+	struct str text;
 
 	if (r->stop == STOP_DISCARD)
 		outcome_discard(w, w->cursor, w->stop_words);
@@ -276,10 +290,8 @@ static bool decided(struct work *w)
 		said(w, CLASS_PERMANENT, 550, "5.7.1", w->stop_words);
 	else if (!refused_after_data(w->m, w->cursor, &text))
 		return false;
-	else if (str_word(&text, &code) && num_u64(code, &number) && number / 100 == 5)
-		said(w, CLASS_PERMANENT, (unsigned)number, "", text);
 	else
-		said(w, CLASS_PERMANENT, 550, "5.7.1", STR("refused by a module"));
+		refused_by_module(w, text);
 	return true;
 }
 
@@ -457,7 +469,6 @@ static bool check_others(struct work *w)
 		return false;
 	w->job.work = check_work;
 	w->job.done = check_done;
-	w->job.home = w->ql->loop;
 	w->checking = lane_submit(queue.io, &w->job);
 	return w->checking;
 }

@@ -12,21 +12,27 @@
 #include "smtp/client.h"
 
 enum recipient_state {
-	RECIPIENT_AWAY,  /* not part of this round */
-	RECIPIENT_DUE,   /* to be routed */
-	RECIPIENT_OUT,   /* in a parcel */
+	RECIPIENT_AWAY,   /* not part of this round */
+	RECIPIENT_DUE,    /* to be routed */
+	RECIPIENT_OUT,    /* in a parcel */
 	RECIPIENT_FAILED, /* for good; its report is to be made, then its outcome is written */
-	RECIPIENT_ENDED  /* of this round: its outcome is being written */
+	RECIPIENT_ENDED   /* of this round: its outcome is being written */
 };
 enum recipient_stop { STOP_NOT, STOP_DISCARD, STOP_BOUNCE }; /* an administrator's wish */
-enum recipient_report { REPORT_NONE, REPORT_FAILED, REPORT_DELAYED, REPORT_DELIVERED, REPORT_RELAYED };
+enum recipient_report {
+	REPORT_NONE,
+	REPORT_FAILED,
+	REPORT_DELAYED,
+	REPORT_DELIVERED,
+	REPORT_RELAYED
+};
 struct work_recipient {
-	uint8_t state; /* enum recipient_state */
-	uint8_t fate;  /* enum tmail_fate, as the store has it or will have it */
+	uint8_t state;  /* enum recipient_state */
+	uint8_t fate;   /* enum tmail_fate, as the store has it or will have it */
 	uint8_t report; /* enum recipient_report: what its sender is to be told */
 	uint32_t attempts;
-	int64_t was_due; /* of this attempt */
-	int64_t due;     /* of the next one, where it was deferred */
+	int64_t was_due;        /* of this attempt */
+	int64_t due;            /* of the next one, where it was deferred */
 	struct str host, reply; /* last words; in the message's arena */
 	char status[16];
 	bool expired;
@@ -36,7 +42,7 @@ struct work_recipient {
 /* Read by lanes: parcels of a work that does not go come back untouched. */
 enum work_stop {
 	WORK_GOES,
-	WORK_LOOK,   /* for a moment: an administrator decides about recipients of it */
+	WORK_LOOK, /* for a moment: an administrator decides about recipients of it */
 	WORK_HELD,
 	WORK_DRAINED /* the server ends */
 };
@@ -98,12 +104,12 @@ struct parcel {
 	struct arena *arena;
 	struct parcel_recipient *recipients;
 	uint32_t count, cap, hosts_tried;
-	uint64_t tried; /* hops, a bit each */
+	uint64_t tried;  /* hops, a bit each */
 	struct str host; /* who answered */
 	bool untouched;  /* nothing was tried: it was stopped */
 	bool relayed;    /* the server does not report success */
 	enum tmail_protocol protocol;
-	int64_t began;   /* clock_mono */
+	int64_t began; /* clock_mono */
 };
 struct parcel *parcel_new(struct work *w, struct route *route, uint32_t cap);
 /* On the lane's loop: back to the work, with an outcome for each. */

@@ -9,7 +9,6 @@
  */
 #include "smtp/client_state.h"
 
-#include "base/list.h"
 #include "base/num.h"
 
 #include <stdarg.h>
@@ -143,6 +142,26 @@ struct client_outcome client_said(
 
 /* ---- the end --------------------------------------------------------------------------- */
 
+/* Clients that said QUIT have no owner any more: those that still wait for the farewell when
+ * their loop ends go with it. */
+struct leaving {
+	struct link clients;
+};
+
+static void leaving_begin(struct loop *l, void *part)
+{
+	(void)l;
+	list_init(&((struct leaving *)part)->clients);
+}
+
+static void leaving_end(void *part)
+{
+	LIST_EACH(struct client, c, &((struct leaving *)part)->clients, link)
+		client_free(c);
+}
+
+static const struct loop_part leaving_kind = { sizeof(struct leaving), leaving_begin, leaving_end };
+
 static void client_unlink(struct client *c)
 {
 	deadline_clear(&c->deadline);
@@ -153,6 +172,7 @@ static void client_unlink(struct client *c)
 void client_free(struct client *c)
 {
 	client_unlink(c);
+	list_remove(&c->link);
 	reply_free(&c->reply);
 	arena_free(&c->words);
 	arena_free(&c->arena);
@@ -483,6 +503,9 @@ static void client_end(struct client **client, bool wait)
 		buf_add(client_output(c), STR("QUIT\r\n"));
 		client_enter(c, AT_QUIT);
 		if (wait && c->settings.timeouts.quit > 0) {
+			struct leaving *leaving = loop_part(c->loop, &leaving_kind);
+
+			list_append(&leaving->clients, &c->link);
 			stream_flush(c->stream);
 			return;
 		}

@@ -20,32 +20,50 @@ struct client_timeouts { /* ms (RFC 5321 4.5.3.2) */
 	int64_t connect, greeting, command, mail, rcpt, data_start, data_block, data_end, quit;
 };
 struct client_settings {
-	struct str helo;         /* our name */
+	struct str helo; /* our name */
 	enum tmail_protocol protocol;
 	struct client_timeouts timeouts;
 	const struct log_context *log;
 };
 
 /* What the server offers, after EHLO. */
-enum { CLIENT_PIPELINING = 1, CLIENT_8BITMIME = 2, CLIENT_SIZE = 4, CLIENT_SMTPUTF8 = 8,
-	CLIENT_DSN = 16, CLIENT_CHUNKING = 32, CLIENT_STARTTLS = 64, CLIENT_ENHANCED = 128 };
+enum {
+	CLIENT_PIPELINING = 1,
+	CLIENT_8BITMIME = 2,
+	CLIENT_SIZE = 4,
+	CLIENT_SMTPUTF8 = 8,
+	CLIENT_DSN = 16,
+	CLIENT_CHUNKING = 32,
+	CLIENT_STARTTLS = 64,
+	CLIENT_ENHANCED = 128
+};
 
 /* Where a thing went wrong decides what may be tried next. */
-enum client_stage { STAGE_CONNECT, STAGE_GREETING, STAGE_EHLO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA,
-	STAGE_CONTENT, STAGE_DOT, STAGE_DONE };
+enum client_stage {
+	STAGE_CONNECT,
+	STAGE_GREETING,
+	STAGE_EHLO,
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_CONTENT,
+	STAGE_DOT,
+	STAGE_DONE
+};
 enum client_class {
 	CLASS_OK,
-	CLASS_TEMPORARY,  /* 4yz, or the connection failed */
-	CLASS_PERMANENT,  /* 5yz that is about this message or recipient */
-	CLASS_NEXT_HOST,  /* not about the message: try another host (greeting 4yz/5yz, EHLO, 421) */
-	CLASS_UNKNOWN     /* the final reply was lost: it may have been taken */
+	CLASS_TEMPORARY, /* 4yz, or the connection failed */
+	CLASS_PERMANENT, /* 5yz that is about this message or recipient */
+	CLASS_NEXT_HOST, /* not about the message: try another host (greeting 4yz/5yz, EHLO, 421) */
+	CLASS_UNKNOWN    /* the final reply was lost: it may have been taken */
 };
 struct client_outcome {
 	enum client_class class;
 	enum client_stage stage;
 	unsigned code;
 	char enhanced[16];
-	struct str text; /* the remote's words, or ours ("connection lost after RCPT"); "code x.y.z words" is the caller's to build */
+	struct str
+		text; /* the remote's words, or ours ("connection lost after RCPT"); "code x.y.z words" is the caller's to build */
 };
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one
  * handed to `ready` while it runs. */
@@ -56,7 +74,8 @@ struct client_outcome {
 struct client_open;
 struct client_open *client_connect(struct loop *loop, const struct endpoint *peers, size_t count,
 	const struct ip *sources, size_t source_count, const struct client_settings *settings,
-	void (*ready)(void *ctx, struct client *c, const struct client_outcome *outcome), void *ctx);
+	void (*ready)(void *ctx, struct client *c, const struct client_outcome *outcome),
+	void *ctx);
 void client_connect_cancel(struct client_open **open);
 unsigned client_offers(const struct client *c);
 uint64_t client_size_limit(const struct client *c); /* 0: none said */

@@ -9,7 +9,6 @@
 #include "smtp/client_state.h"
 
 #include "base/encode.h"
-#include "base/list.h"
 #include "mail/command.h"
 
 enum {

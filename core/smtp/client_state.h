@@ -6,6 +6,7 @@
 #ifndef SMTP_CLIENT_STATE_H
 #define SMTP_CLIENT_STATE_H
 
+#include "base/list.h"
 #include "mail/dot.h"
 #include "net/stream.h"
 #include "smtp/client.h"
@@ -42,6 +43,7 @@ enum client_recipient_state {
 };
 
 struct client {
+	struct link link; /* of those that leave */
 	struct loop *loop;
 	struct client_settings settings;
 	struct arena *arena; /* of the connection */

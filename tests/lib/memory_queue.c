@@ -148,7 +148,7 @@ static void add(const struct tmail_queue_op *op)
 	memory.reserved -= k->content.len < memory.reserved ? k->content.len : memory.reserved;
 	k->count = e->recipients.count;
 	k->recipients = must_alloc(k->count * sizeof *k->recipients + 1);
-	TMAIL_EACH (struct tmail_recipient, r, e->recipients) {
+	TMAIL_EACH(struct tmail_recipient, r, e->recipients) {
 		must(r->index == i);
 		k->recipients[i++] = (struct recipient){ .address = copy(r->address),
 			.original = copy(r->original),
@@ -256,7 +256,7 @@ static int op_write(struct tmail_call *call, const void *question, void *answer)
 	if (memory.mood == MEMORY_FAILS)
 		status = TMAIL_TRY_LATER;
 	else
-		TMAIL_EACH (struct tmail_queue_op, op, w->ops)
+		TMAIL_EACH(struct tmail_queue_op, op, w->ops)
 			verdict(op, v++);
 	pthread_cond_broadcast(&memory.change);
 	pthread_mutex_unlock(&memory.lock);
@@ -744,7 +744,7 @@ void memory_wait_fate(unsigned i, uint32_t recipient, uint32_t fate)
 void memory_all_due(void)
 {
 	LOCKED(for (unsigned i = 0; i < memory.count;
-		i++) for (uint32_t j = 0; j < memory.kept[i]->count; j++) memory.kept[i]
-		       ->recipients[j]
-		       .due = 0);
+		       i++) for (uint32_t j = 0; j < memory.kept[i]->count; j++) memory.kept[i]
+			->recipients[j]
+			.due = 0);
 }

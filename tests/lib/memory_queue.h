@@ -17,12 +17,12 @@ extern const struct tmail_module memory_queue;
 /* What the next writes come to. */
 enum memory_mood {
 	MEMORY_TAKES,
-	MEMORY_REFUSES,     /* NO */
-	MEMORY_FULL,        /* NO, for want of space; RESERVE says so too */
-	MEMORY_MUMBLES,     /* UNKNOWN, but it is there */
-	MEMORY_LOSES,       /* UNKNOWN, and it is not */
+	MEMORY_REFUSES,       /* NO */
+	MEMORY_FULL,          /* NO, for want of space; RESERVE says so too */
+	MEMORY_MUMBLES,       /* UNKNOWN, but it is there */
+	MEMORY_LOSES,         /* UNKNOWN, and it is not */
 	MEMORY_DOES_NOT_KNOW, /* UNKNOWN, and CHECK cannot say */
-	MEMORY_FAILS        /* WRITE itself answers TRY_LATER */
+	MEMORY_FAILS          /* WRITE itself answers TRY_LATER */
 };
 void memory_reset(void); /* forgets all */
 void memory_set(enum memory_mood mood);
@@ -36,12 +36,12 @@ unsigned memory_messages(void); /* not ended */
 unsigned memory_writes(void);   /* calls of WRITE */
 unsigned memory_adds(void);     /* ADDs taken, also of messages that have ended */
 unsigned memory_ended(void);
-unsigned memory_claimed(void);  /* living recipients that somebody has claimed */
+unsigned memory_claimed(void);       /* living recipients that somebody has claimed */
 unsigned memory_duplicate_ops(void); /* outcomes of recipients that had ended */
 unsigned memory_releases(void);
 unsigned memory_reads(void);
 uint64_t memory_reserved(void);
-uint64_t memory_spooled(void);  /* octets of spools */
+uint64_t memory_spooled(void); /* octets of spools */
 void memory_wait_ended(unsigned n);
 void memory_wait_messages(unsigned n);
 void memory_wait_adds(unsigned n);

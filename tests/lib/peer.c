@@ -64,6 +64,7 @@ static bool hear(struct connection *c)
 		return false;
 	pthread_mutex_lock(&c->peer->lock);
 	buf_add(&c->peer->seen, str_make(room, (size_t)n));
+	pthread_cond_broadcast(&c->peer->change);
 	pthread_mutex_unlock(&c->peer->lock);
 	c->in.len += (size_t)n;
 	return true;
@@ -478,6 +479,14 @@ char *peer_seen(struct peer *p)
 	copy = str_dup_c(buf_str(&p->seen));
 	pthread_mutex_unlock(&p->lock);
 	return copy;
+}
+
+void peer_wait_seen(struct peer *p, const char *text)
+{
+	pthread_mutex_lock(&p->lock);
+	while (str_search_case(buf_str(&p->seen), str_c(text)) < 0)
+		pthread_cond_wait(&p->change, &p->lock);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static unsigned number(struct peer *p, const unsigned *what)

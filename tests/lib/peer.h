@@ -34,6 +34,8 @@ struct peer *peer_server(const struct peer_rule *rules, size_t count, unsigned f
 unsigned peer_port(const struct peer *p);
 /* What arrived on all connections, in order; free() it. */
 char *peer_seen(struct peer *p);
+/* Waits until it has arrived (any case). */
+void peer_wait_seen(struct peer *p, const char *text);
 /* Lines that did not come as the script said; 0 is well. */
 unsigned peer_surprises(struct peer *p);
 unsigned peer_connections(struct peer *p);

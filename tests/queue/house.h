@@ -131,10 +131,12 @@ static const struct tmail_hook house_hooks[] = {
 };
 
 #define HOUSE_MODULE(name_, ...)                                                                   \
-	{ .magic = TMAIL_MAGIC, .abi_major = TMAIL_ABI_MAJOR, .abi_minor = TMAIL_ABI_MINOR,        \
+	{                                                                                          \
+		.magic = TMAIL_MAGIC, .abi_major = TMAIL_ABI_MAJOR, .abi_minor = TMAIL_ABI_MINOR,  \
 		.abi_needs = TMAIL_ABI_MINOR, .size = sizeof(struct tmail_module), .name = name_,  \
 		.version = "1", .summary = "Of the tests.",                                        \
-		.capabilities = TMAIL_CAN_READ | TMAIL_CAN_EDIT, __VA_ARGS__ }
+		.capabilities = TMAIL_CAN_READ | TMAIL_CAN_EDIT, __VA_ARGS__                       \
+	}
 static const struct tmail_module house_modules[] = {
 	HOUSE_MODULE("test/router", .services = TMAIL_LIST(house_router_services)),
 	HOUSE_MODULE("test/hooks", .hooks = TMAIL_LIST(house_hooks)),
@@ -170,13 +172,14 @@ static const struct queue_settings *house_settings_of(const struct generation *g
 
 static void house_generation(const char *settings, const char *modules, enum purpose purpose)
 {
-	static const char *const nowhere[] = { NULL };
+	static const char *const nowhere[] = { NULL }, *const only[] = { "test/memory", NULL };
 	struct problems problems = { 0 };
 	struct conf_table table = { queue_options, &house.settings };
 	struct generation_setup setup = { .purpose = purpose,
 		.loop_count = purpose == PURPOSE_SERVE ? HOUSE_LOOPS : 0,
 		.loops = house.loops,
 		.module_dirs = nowhere,
+		.only = only,
 		.trusted_uid = geteuid() };
 	struct buf text = { 0 };
 
@@ -371,11 +374,9 @@ __attribute__((unused)) static enum commit_result house_send(
 /* All domains go to this port, and on to the second. */
 __attribute__((unused)) static void router_to(unsigned port, unsigned port2)
 {
-	house_routes[0] = (struct house_route){ .domain = "",
-		.port = port,
-		.port2 = port2,
-		.ttl = 60,
-		.any_sender = true };
+	house_routes[0] = (struct house_route){
+		.domain = "", .port = port, .port2 = port2, .ttl = 60, .any_sender = true
+	};
 }
 
 /* A port where nobody listens. */

@@ -122,14 +122,14 @@ START_TEST(with_deliver_off_nobody_claims_and_a_later_start_delivers)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
 
-	house_open("deliver = false;", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("deliver = false;", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com");
 	ck_assert_uint_eq(memory_claimed(), 0);
 	house_close();
 	ck_assert_uint_eq(peer_connections(peer), 0);
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	peer_wait_messages(peer, 1);
 	memory_wait_ended(1);
 	house_over();
@@ -216,15 +216,14 @@ static void spool_octets_of(struct spooling *s, struct str octets, bool last)
 START_TEST(a_large_body_goes_ahead_and_is_delivered_whole)
 {
 	static char block[70000];
-	struct spooling s = { .m = house_message(
-				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+	struct spooling s = { .m = house_message("s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
 	struct peer *peer = peer_server(NULL, 0, 0);
 
 	memset(block, 'x', sizeof block);
 	for (size_t i = 68; i + 1 < sizeof block; i += 70)
 		memcpy(block + i, "\r\n", 2);
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	for (unsigned i = 0; i < 10; i++)
 		spool_octets_of(&s, str_make(block, sizeof block), i == 9);
 	ck_assert(s.ok);
@@ -243,8 +242,7 @@ END_TEST
 
 START_TEST(a_spool_that_is_not_needed_is_dropped)
 {
-	struct spooling s = { .m = house_message(
-				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+	struct spooling s = { .m = house_message("s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
 
 	house_open("", "");
 	spool_octets_of(&s, STR("hello\r\n"), false);
@@ -258,8 +256,7 @@ END_TEST
 
 START_TEST(a_spool_the_store_refuses_is_said_so)
 {
-	struct spooling s = { .m = house_message(
-				      "s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
+	struct spooling s = { .m = house_message("s@x.org", "z@x.org", STR("Subject: x\r\n\r\n")) };
 
 	house_open("", "");
 	memory_set(MEMORY_REFUSES);
@@ -315,8 +312,8 @@ START_TEST(outcomes_are_written_until_the_store_takes_them)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	memory_outcomes(MEMORY_REFUSES);
 	house_sends("s@x.org", "a@example.com");
 	peer_wait_messages(peer, 1);

@@ -15,8 +15,8 @@ START_TEST(a_fresh_message_is_delivered_and_ended)
 	const struct peer_message *m;
 	int64_t before = metric_get(METRIC_deliveries);
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com");
 	peer_wait_messages(peer, 1);
 	m = peer_message(peer, 0);
@@ -36,8 +36,8 @@ START_TEST(recipients_of_one_destination_go_together)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	char to[256];
 
-	house_open("max_recipients_transaction = 3;", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("max_recipients_transaction = 3;", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@one.org b@two.org c@one.org d@one.org e@one.org");
 	peer_wait_messages(peer, 3);
 	memory_wait_ended(1);
@@ -46,7 +46,8 @@ START_TEST(recipients_of_one_destination_go_together)
 		recipients_of(i, to, sizeof to, peer);
 		if (strcmp(to, "a@one.org c@one.org d@one.org") == 0)
 			n++;
-		ck_assert_msg(strcmp(to, "b@two.org") == 0 || strcmp(to, "e@one.org") == 0 || n == 1,
+		ck_assert_msg(
+			strcmp(to, "b@two.org") == 0 || strcmp(to, "e@one.org") == 0 || n == 1,
 			"%s", to);
 	}
 	house_over();
@@ -59,8 +60,8 @@ START_TEST(connections_are_reused)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	int64_t before = metric_get(METRIC_connections_reused);
 
-	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
 	for (unsigned i = 1; i <= 20; i++) {
 		house_sends("s@x.org", "a@example.com");
 		memory_wait_ended(i);
@@ -77,8 +78,8 @@ START_TEST(a_connection_is_closed_after_its_messages)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
 
-	house_open("max_connections_destination = 1; max_messages_connection = 5;", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; max_messages_connection = 5;", HOUSE_ROUTER);
 	for (unsigned i = 1; i <= 20; i++)
 		house_sends("s@x.org", "a@example.com");
 	memory_wait_ended(20);
@@ -96,8 +97,8 @@ START_TEST(an_idle_connection_that_the_server_closed_costs_no_attempt)
 	const char *const senders[] = { "s@x.org", "gone@x.org", "closing@x.org" };
 	struct memory_message m;
 
-	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
 	for (unsigned i = 0; i < 3; i++) {
 		house_sends(senders[i], "a@example.com");
 		memory_wait_ended(i + 1);
@@ -116,8 +117,8 @@ START_TEST(many_messages_to_many_destinations_all_arrive)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	static char to[64];
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	for (unsigned i = 0; i < 300; i++) {
 		snprintf(to, sizeof to, "u%u@d%u.org v@d%u.org", i, i % 7, (i + 3) % 11);
 		house_sends("s@x.org", to);
@@ -135,8 +136,8 @@ START_TEST(the_next_host_is_tried_when_one_does_not_answer)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	int64_t before = metric_get(METRIC_dials_failed);
 
-	house_open("", HOUSE_ROUTER);
 	router_to(house_dead_port(), peer_port(peer));
+	house_open("", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com");
 	memory_wait_ended(1);
 	ck_assert_uint_eq(peer_messages(peer), 1);
@@ -160,12 +161,12 @@ START_TEST(the_next_host_is_tried_when_one_refuses_to_talk)
 	struct peer *peer = peer_server(NULL, 0, 0);
 
 	house_open("", HOUSE_ROUTER);
-	house_routes[0] = (struct house_route){ .domain = "one.org",
-		.port = peer_port(rude),
-		.port2 = peer_port(peer) };
-	house_routes[1] = (struct house_route){ .domain = "two.org",
-		.port = peer_port(busy),
-		.port2 = peer_port(peer) };
+	house_routes[0] = (struct house_route){
+		.domain = "one.org", .port = peer_port(rude), .port2 = peer_port(peer)
+	};
+	house_routes[1] = (struct house_route){
+		.domain = "two.org", .port = peer_port(busy), .port2 = peer_port(peer)
+	};
 	house_sends("s@x.org", "a@one.org");
 	house_sends("s@x.org", "a@two.org");
 	memory_wait_ended(2);
@@ -184,8 +185,8 @@ START_TEST(what_one_host_defers_the_next_may_take)
 	struct peer *first = peer_server(rules, 2, 0), *second = peer_server(NULL, 0, 0);
 	char to[128];
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(first), peer_port(second));
+	house_open("", HOUSE_ROUTER);
 	house_sends("", "a@one.org late@one.org never@one.org");
 	memory_wait_ended(1);
 	ck_assert_uint_eq(peer_messages(first), 1);
@@ -204,8 +205,8 @@ START_TEST(with_no_host_answering_everybody_is_deferred_at_once)
 {
 	struct memory_message m;
 
-	house_open("", HOUSE_ROUTER);
 	router_to(house_dead_port(), 0);
+	house_open("", HOUSE_ROUTER);
 	for (unsigned i = 0; i < 50; i++)
 		house_sends("s@x.org", "a@example.com");
 	for (unsigned i = 0; i < 50; i++)
@@ -224,8 +225,8 @@ START_TEST(a_deferred_message_is_read_back_and_delivered_when_due)
 	struct peer *peer = peer_server(rules, 1, 0);
 	struct memory_message m;
 
-	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com b@example.com");
 	memory_wait_ended(1);
 	ck_assert_uint_gt(memory_reads(), 0);
@@ -246,8 +247,8 @@ START_TEST(recipients_that_end_at_different_times_end_the_message_together)
 	struct peer *peer = peer_server(rules, 3, 0);
 	struct memory_message m;
 
-	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@one.org b@two.org c@three.org d@four.org");
 	memory_wait_ended(1);
 	ck_assert_uint_eq(peer_messages(peer), 4);
@@ -269,8 +270,8 @@ START_TEST(a_lost_final_reply_is_counted_and_waited_for)
 	int64_t before = metric_get(METRIC_duplicates_possible), now = clock_wall();
 	struct memory_message m;
 
-	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com");
 	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
 	ck_assert_int_eq(metric_get(METRIC_duplicates_possible) - before, 1);
@@ -289,9 +290,9 @@ START_TEST(lmtp_recipients_have_outcomes_of_their_own)
 	struct memory_message m;
 
 	house_open("", HOUSE_ROUTER);
-	house_routes[0] = (struct house_route){ .domain = "",
-		.port = peer_port(peer),
-		.protocol = TMAIL_PROTOCOL_LMTP };
+	house_routes[0] = (struct house_route){
+		.domain = "", .port = peer_port(peer), .protocol = TMAIL_PROTOCOL_LMTP
+	};
 	house_sends("s@x.org", "a@example.com b@example.com c@example.com");
 	memory_wait_fate(0, 1, TMAIL_FATE_DEFERRED);
 	memory_wait_fate(0, 2, TMAIL_FATE_DELIVERED);
@@ -316,8 +317,8 @@ START_TEST(our_own_address_is_no_next_hop)
 	ck_assert(endpoint_parse(str_c(text), 25, &own[0]));
 	ck_assert(endpoint_parse(STR("/run/nothing.sock"), 25, &own[1]));
 	queue_listens(own, 2);
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	house_sends("", "a@example.com");
 	memory_wait_fate(0, 0, TMAIL_FATE_BOUNCED);
 	ck_assert(memory_message(0, &m));
@@ -335,9 +336,9 @@ START_TEST(tls_that_is_required_and_not_there_keeps_the_message)
 	struct peer *peer = peer_server(NULL, 0, 0);
 
 	house_open("", HOUSE_ROUTER);
-	house_routes[0] = (struct house_route){ .domain = "",
-		.port = peer_port(peer),
-		.tls = TMAIL_TLS_VERIFY };
+	house_routes[0] = (struct house_route){
+		.domain = "", .port = peer_port(peer), .tls = TMAIL_TLS_VERIFY
+	};
 	house_sends("s@x.org", "a@example.com");
 	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
 	ck_assert_uint_eq(peer_connections(peer), 0);
@@ -352,9 +353,9 @@ START_TEST(a_source_that_cannot_be_used_gives_way_to_the_next)
 	struct memory_message m;
 
 	house_open("", HOUSE_ROUTER);
-	house_routes[0] = (struct house_route){ .domain = "one.org",
-		.port = peer_port(peer),
-		.source = "192.0.2.1&127.0.0.1" };
+	house_routes[0] = (struct house_route){
+		.domain = "one.org", .port = peer_port(peer), .source = "192.0.2.1&127.0.0.1"
+	};
 	house_routes[1] = (struct house_route){ .domain = "two.org",
 		.port = peer_port(peer),
 		.source = "192.0.2.1&127.0.0.1|127.0.0.2" };
@@ -379,8 +380,8 @@ START_TEST(a_message_over_the_budget_is_read_back_when_it_is_sent)
 	buf_reserve(&hog->data, MESSAGE_BUDGET);
 	hog->data.len = MESSAGE_BUDGET;
 	ck_assert(message_charge(hog));
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	house_sends("s@x.org", "a@example.com");
 	memory_wait_ended(1);
 	ck_assert(str_equal(peer_message(peer, 0)->content, STR(HOUSE_CONTENT)));
@@ -395,8 +396,8 @@ START_TEST(the_end_waits_for_what_is_under_way)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	peer_hold(peer);
 	house_sends("s@x.org", "a@example.com");
 	peer_wait_connections(peer, 1);
@@ -414,14 +415,11 @@ START_TEST(the_end_does_not_wait_for_ever)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	struct memory_message m;
 
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	peer_hold(peer);
 	house_sends("s@x.org", "a@example.com");
-	for (char *seen = peer_seen(peer); !strstr(seen, "\r\n.\r\n"); seen = peer_seen(peer)) {
-		free(seen);
-		usleep(1000);
-	}
+	peer_wait_seen(peer, "\r\n.\r\n");
 	queue_drain(0);
 	ck_assert(memory_message(0, &m));
 	ck_assert_uint_eq(m.recipient[0].fate, TMAIL_FATE_DEFERRED);
@@ -437,8 +435,8 @@ START_TEST(what_waits_at_the_end_is_given_back)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	struct memory_message m;
 
-	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
 	peer_hold(peer);
 	for (unsigned i = 0; i < 20; i++)
 		house_sends("s@x.org", "a@example.com");
@@ -452,8 +450,8 @@ START_TEST(what_waits_at_the_end_is_given_back)
 	peer_let_go(peer);
 	house_close();
 	/* The next start finds them. */
-	house_open("", HOUSE_ROUTER);
 	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
 	memory_all_due();
 	memory_wait_ended(20);
 	house_over();
@@ -474,6 +472,5 @@ TEST_MAIN("queue/delivery", a_fresh_message_is_delivered_and_ended,
 	a_lost_final_reply_is_counted_and_waited_for, lmtp_recipients_have_outcomes_of_their_own,
 	our_own_address_is_no_next_hop, tls_that_is_required_and_not_there_keeps_the_message,
 	a_source_that_cannot_be_used_gives_way_to_the_next,
-	a_message_over_the_budget_is_read_back_when_it_is_sent,
-	the_end_waits_for_what_is_under_way, the_end_does_not_wait_for_ever,
-	what_waits_at_the_end_is_given_back)
+	a_message_over_the_budget_is_read_back_when_it_is_sent, the_end_waits_for_what_is_under_way,
+	the_end_does_not_wait_for_ever, what_waits_at_the_end_is_given_back)

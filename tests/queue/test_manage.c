@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What administrators do, to messages in the store, waiting in lanes, and being sent; and with
+ * the server stopped.
+ */
+#include "tests/queue/house.h"
+
+static const struct peer_rule later[] = { { "RCPT", "450 4.2.1 busy", 0 } };
+static const struct queue_filter all;
+
+static uint64_t act(const struct queue_filter *filter, enum queue_action action, const char *words)
+{
+	uint64_t touched = 0;
+	struct why why;
+
+	ck_assert_msg(queue_act(house.generation, filter, action, str_c(words), false, &touched,
+			      &why) == TMAIL_OK,
+		"%s", why.text);
+	return touched;
+}
+
+static int count_one(void *ctx, const struct tmail_queue_entry *entry)
+{
+	(void)entry;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static unsigned found(const struct queue_filter *filter)
+{
+	unsigned n = 0;
+	struct why why;
+
+	ck_assert_int_eq(queue_find(house.generation, filter, count_one, &n, &why), TMAIL_OK);
+	return n;
+}
+
+static uint32_t fate(unsigned i, uint32_t recipient)
+{
+	struct memory_message m;
+
+	ck_assert(memory_message(i, &m));
+	free(m.content);
+	return m.recipient[recipient].fate;
+}
+
+START_TEST(what_is_in_the_queue_is_found_and_counted)
+{
+	struct queue_filter filter = { .recipient = STR_INIT("@two.org") };
+	struct tmail_queue_counts counts = { .size = sizeof counts };
+	struct peer *peer = peer_server(later, 1, 0);
+	struct tmail_queue_content content;
+	struct arena *arena = arena_new(1024);
+	struct memory_message m;
+	struct why why;
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org b@two.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_wait_fate(0, 1, TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(found(&all), 2);
+	ck_assert_uint_eq(found(&filter), 1);
+	filter.reason = STR("BUSY");
+	ck_assert_uint_eq(found(&filter), 1);
+	filter.reason = STR("idle");
+	ck_assert_uint_eq(found(&filter), 0);
+	ck_assert_int_eq(queue_counts(house.generation, &counts, &why), TMAIL_OK);
+	ck_assert_uint_eq(counts.messages, 1);
+	ck_assert_uint_eq(counts.deferred, 2);
+	ck_assert(memory_message(0, &m));
+	ck_assert_int_eq(
+		queue_show(house.generation, id_tm(m.id), 1000, arena, &content, &why), TMAIL_OK);
+	ck_assert(str_equal(str_tm(content.octets), STR(HOUSE_CONTENT)));
+	ck_assert_uint_eq(content.states.count, 2);
+	m.id.lo++;
+	ck_assert_int_eq(queue_show(house.generation, id_tm(m.id), 1000, arena, &content, &why),
+		TMAIL_NOT_FOUND);
+	free(m.content);
+	arena_free(&arena);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(what_is_held_stays_until_it_is_released)
+{
+	struct peer *peer = peer_server(later, 1, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(act(&all, QUEUE_HOLD, "look at it"), 1);
+	peer_rule_set(peer, 0, "250 ok", 0);
+	ck_assert_uint_eq(found(&(struct queue_filter){ .held = 1 }), 1);
+	ck_assert_uint_eq(act(&(struct queue_filter){ .held = 1 }, QUEUE_RELEASE, ""), 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(what_is_retried_goes_at_once_and_wakes_its_host)
+{
+	unsigned port = house_dead_port();
+	struct memory_message m;
+	int64_t before;
+
+	router_to(port, 0);
+	house_open("host_rest = \"1h\"; retry = [\"1h\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	before = metric_get(METRIC_dials);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	do {
+		memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+		ck_assert(memory_message(0, &m));
+		free(m.content);
+	} while (m.recipient[0].attempts < 2);
+	ck_assert_int_eq(metric_get(METRIC_dials) - before, 1);
+	house_over();
+}
+END_TEST
+
+START_TEST(what_is_discarded_in_the_store_is_gone)
+{
+	struct queue_filter two = { .recipient = STR_INIT("b@two.org") };
+	struct peer *peer = peer_server(later, 1, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org b@two.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_wait_fate(0, 1, TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(act(&two, QUEUE_DISCARD, ""), 1);
+	ck_assert_uint_eq(fate(0, 1), TMAIL_FATE_DISCARDED);
+	ck_assert_uint_eq(fate(0, 0), TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(memory_ended(), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_DISCARD, ""), 1);
+	ck_assert_uint_eq(memory_ended(), 1);
+	ck_assert_uint_eq(memory_adds(), 1); /* nobody is told */
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(what_is_bounced_in_the_store_is_returned)
+{
+	const struct peer_rule rules[] = { { "RCPT TO:<a@", "450 busy", 0 } };
+	struct peer *peer = peer_server(rules, 1, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(act(&all, QUEUE_BOUNCE, "no such shop"), 1);
+	ck_assert_uint_eq(fate(0, 0), TMAIL_FATE_BOUNCED);
+	peer_wait_messages(peer, 1);
+	ck_assert(str_equal(peer_message(peer, 0)->recipients, STR("s@x.org")));
+	ck_assert_ptr_nonnull(strstr(peer_message(peer, 0)->content.data, "no such shop"));
+	memory_wait_ended(2);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+/* One message is being sent and is not answered; nineteen wait for its connection. */
+static struct peer *crowded(void)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 20; i++)
+		house_sends("s@x.org", "a@example.com");
+	peer_wait_seen(peer, "\r\n.\r\n");
+	return peer;
+}
+
+START_TEST(what_waits_in_a_lane_is_discarded_at_once)
+{
+	struct peer *peer = crowded();
+	unsigned discarded = 0;
+
+	ck_assert_uint_eq(act(&all, QUEUE_DISCARD, ""), 20);
+	for (unsigned i = 0; i < 20; i++)
+		discarded += fate(i, 0) == TMAIL_FATE_DISCARDED;
+	ck_assert_uint_eq(discarded, 19);
+	peer_let_go(peer);
+	memory_wait_ended(20); /* the one that was being sent has been delivered */
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(what_waits_in_a_lane_is_bounced_at_once)
+{
+	struct peer *peer = crowded();
+
+	ck_assert_uint_eq(act(&all, QUEUE_BOUNCE, ""), 20);
+	memory_wait_adds(39);
+	peer_let_go(peer);
+	memory_wait_ended(39);
+	ck_assert_uint_eq(peer_messages(peer), 20);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(what_waits_in_a_lane_is_held_and_released)
+{
+	struct peer *peer = crowded();
+
+	ck_assert_uint_eq(act(&all, QUEUE_HOLD, ""), 20);
+	peer_let_go(peer);
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	ck_assert_uint_eq(act(&(struct queue_filter){ .held = 1 }, QUEUE_RELEASE, ""), 19);
+	memory_wait_ended(20);
+	ck_assert_uint_eq(peer_messages(peer), 20);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_dry_run_only_counts)
+{
+	struct peer *peer = crowded();
+	uint64_t touched = 0;
+	struct why why;
+
+	ck_assert_int_eq(
+		queue_act(house.generation, &all, QUEUE_DISCARD, STR(""), true, &touched, &why),
+		TMAIL_OK);
+	ck_assert_uint_eq(touched, 20);
+	peer_let_go(peer);
+	memory_wait_ended(20);
+	ck_assert_uint_eq(peer_messages(peer), 20);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(with_the_server_stopped_the_store_is_acted_on)
+{
+	const struct peer_rule rules[] = { { "RCPT TO:<a@", "450 busy", 0 },
+		{ "RCPT TO:<b@", "450 busy", 0 } };
+	struct peer *peer = peer_server(rules, 2, 0);
+	struct queue_filter a = { .recipient = STR_INIT("a@one.org") };
+	struct queue_filter b = { .recipient = STR_INIT("b@one.org") };
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	house_sends("s@x.org", "b@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_wait_fate(1, 0, TMAIL_FATE_DEFERRED);
+	house_close();
+
+	house_admin();
+	ck_assert_uint_eq(found(&all), 2);
+	ck_assert_uint_eq(act(&a, QUEUE_BOUNCE, "closed"), 1);
+	ck_assert_uint_eq(memory_adds(), 3);
+	ck_assert_uint_eq(memory_ended(), 1);
+	ck_assert_uint_eq(act(&b, QUEUE_HOLD, ""), 1);
+	ck_assert_uint_eq(act(&(struct queue_filter){ .held = 1 }, QUEUE_DISCARD, ""), 1);
+	ck_assert_uint_eq(memory_ended(), 2);
+	house_end_generation();
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	peer_wait_messages(peer, 1);
+	ck_assert(str_equal(peer_message(peer, 0)->recipients, STR("s@x.org")));
+	ck_assert_ptr_nonnull(strstr(peer_message(peer, 0)->content.data, "closed"));
+	memory_wait_ended(3);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
+	what_is_held_stays_until_it_is_released, what_is_retried_goes_at_once_and_wakes_its_host,
+	what_is_discarded_in_the_store_is_gone, what_is_bounced_in_the_store_is_returned,
+	what_waits_in_a_lane_is_discarded_at_once, what_waits_in_a_lane_is_bounced_at_once,
+	what_waits_in_a_lane_is_held_and_released, a_dry_run_only_counts,
+	with_the_server_stopped_the_store_is_acted_on)
