@@ -17,7 +17,7 @@
 enum call_state { CALL_LIVE, CALL_RESUMED, CALL_GIVEN_UP };
 
 /* Memory of a session or a message that modules have: states, and what they allocate. Counted
- * on its loop; its end, when the last call that sees it is done, runs the modules' end functions. */
+ * on its loop; its end, when the last call that sees it is done, runs the end functions. */
 struct scope {
 	unsigned refs;
 	bool message;
@@ -130,7 +130,7 @@ int call_resume(struct call *c, int value);
 /* Whether this thread may touch what belongs to the call's loop. */
 bool call_at_home(const struct call *c);
 struct arena *call_arena(struct call *c);
-/* The call's, or, of a loop's call, the newest that has its instance: a new reference; NULL: none. */
+/* The call's, or, of a loop's call, the newest that has its instance: a reference; NULL: none. */
 struct generation *call_generation(struct call *c);
 
 /* net_table.c, host_table.c: what is kept for a call on its loop. */

@@ -60,9 +60,10 @@ static void *resumer(void *arg)
 		ck_assert_uint_eq(call->client->helo.len, strlen("client.example"));
 		call->host->reply(call, 0, NULL, "from afar");
 		status = call->host->resume(call, TMAIL_CONTINUE);
+		ck_assert(status == TMAIL_OK || status == TMAIL_LATE);
 		if (status == TMAIL_OK)
 			won++;
-		else if (status == TMAIL_LATE)
+		else
 			late++;
 	}
 }
@@ -101,6 +102,11 @@ static void round_run(struct task *task)
 {
 	bool over = rounds >= ROUNDS;
 
+	/* Who resumes is slower at times: no more than the ring holds. */
+	if (asked - won - late > RING - SUBJECTS) {
+		loop_post(world.loop, task);
+		return;
+	}
 	for (unsigned i = 0; i < SUBJECTS; i++) {
 		struct racer *r = &racers[i];
 

@@ -6,10 +6,10 @@
  * (TMAIL_MODULE below). The core reads it all before it calls a function of the module. A
  * module links nothing of tmail: all it may do arrives in `call->host`.
  *
- * Growth: structs grow at their end and carry their size, lists carry the stride of their
- * elements, enums grow at their end. Nothing is freed across the border. The ABI is version 0
- * until the first release and may change; from 1 on: within one ABI major a module compiled
- * once runs on every later core.
+ * Growth: structs grow at their end and carry their size, lists the stride of their elements,
+ * enums grow at their end. Nothing is freed across the border. The ABI is version 0 until the
+ * first release and may change; from 1 on: *within one ABI major a module compiled once runs on
+ * every later core.*
  *
  * Lifetime: what the core hands over (events, client, envelope, answers) is valid until the
  * call ends. Strings are data and length; a NUL may be inside and none need follow.
@@ -48,8 +48,7 @@ struct tmail_str {
 /* An array whose elements may grow: walk it with TMAIL_EACH, never with []. */
 struct tmail_list {
 	const void *item;
-	uint32_t count;
-	uint32_t stride;
+	uint32_t count, stride;
 };
 #define TMAIL_LIST(array) { (array), sizeof(array) / sizeof *(array), sizeof *(array) }
 #define TMAIL_AT(type, list, index)                                                                \
@@ -109,7 +108,6 @@ struct tmail_parameter { /* of MAIL or RCPT: SIZE=100 */
 
 enum { TMAIL_NOTIFY_NEVER = 1, TMAIL_NOTIFY_SUCCESS = 2, TMAIL_NOTIFY_FAILURE = 4,
 	TMAIL_NOTIFY_DELAY = 8 };
-
 struct tmail_recipient {
 	uint32_t index; /* its number in the message, for ever */
 	uint32_t notify; /* TMAIL_NOTIFY_*; 0: not said */
@@ -119,7 +117,6 @@ struct tmail_recipient {
 
 enum { TMAIL_BODY_7BIT = 0, TMAIL_BODY_8BITMIME = 1, TMAIL_BODY_BINARYMIME = 2 };
 enum { TMAIL_RET_NONE = 0, TMAIL_RET_FULL = 1, TMAIL_RET_HDRS = 2 };
-
 struct tmail_envelope {
 	uint32_t size;
 	uint32_t body;     /* TMAIL_BODY_* */
@@ -144,18 +141,15 @@ enum tmail_point { /* [d] decides, [n] notice: the verdict of a notice is ignore
 	TMAIL_POINT_MAIL = 4,        /* [d] */
 	TMAIL_POINT_RCPT = 5,        /* [d] may grant relay */
 	TMAIL_POINT_DATA = 6,        /* [d] before 354 */
-	TMAIL_POINT_HEADER = 7,      /* [d] HEADER to EOM: over the whole message as the module */
-	TMAIL_POINT_EOH = 8,         /* [d] before left it, or as it arrives with TMAIL_STREAM */
-	TMAIL_POINT_BODY = 9,        /* [d] */
-	TMAIL_POINT_EOM = 10,        /* [d] may edit */
+	/* [d] over the whole message as the module before left it, or with TMAIL_STREAM as it
+	 * arrives; a chunk of a body has at most 64 KiB; EOM may edit */
+	TMAIL_POINT_HEADER = 7, TMAIL_POINT_EOH = 8, TMAIL_POINT_BODY = 9, TMAIL_POINT_EOM = 10,
 	TMAIL_POINT_RESET = 11,      /* [n] the transaction is gone */
 	TMAIL_POINT_UNKNOWN = 12,    /* [d] a verb the core does not know; ACCEPT: replied */
 	TMAIL_POINT_QUEUED = 13,     /* [n] 250 was promised */
 	TMAIL_POINT_DISCONNECT = 14, /* [n] */
 	TMAIL_POINT_PREDELIVER = 15, /* [d] before an attempt at a recipient */
-	TMAIL_POINT_DELIVERED = 16,  /* [n] */
-	TMAIL_POINT_DEFERRED = 17,   /* [n] */
-	TMAIL_POINT_BOUNCED = 18,    /* [n] */
+	TMAIL_POINT_DELIVERED = 16, TMAIL_POINT_DEFERRED = 17, TMAIL_POINT_BOUNCED = 18, /* n */
 	TMAIL_POINT_TICK = 19,       /* [n] about once a second, on one thread */
 	TMAIL_POINT_RELOADED = 20,   /* [n] a new generation of settings is in force */
 	TMAIL_POINT_CHANGED = 21,    /* [n] rows of a declared table changed (any node) */
@@ -168,7 +162,7 @@ enum tmail_verdict {
 	TMAIL_REJECT = 2,   /* 5xx */
 	TMAIL_TEMPFAIL = 3, /* 4xx */
 	TMAIL_DISCARD = 4,  /* say yes, keep nothing (MAIL to EOM) */
-	TMAIL_HOLD = 5,     /* a mark with answer->hold; the chain goes on (MAIL to EOM, PREDELIVER) */
+	TMAIL_HOLD = 5,     /* a mark (answer->hold), others are asked too (MAIL to EOM, PREDELIVER) */
 	TMAIL_WAIT = 6      /* PENDING: host->resume follows, once, from any thread */
 };
 
@@ -229,7 +223,7 @@ struct tmail_field { /* of a log line */
 
 enum tmail_scope { TMAIL_SCOPE_CALL = 0, TMAIL_SCOPE_MESSAGE = 1, TMAIL_SCOPE_SESSION = 2 };
 
-struct tmail_edit { /* EDIT, at EOM only; the core makes the edits when the call ends in no refusal */
+struct tmail_edit { /* EDIT, at EOM only; made by the core when the call ends in no refusal */
 	uint32_t size;
 	int (*header_add)(struct tmail_call *, struct tmail_str name, struct tmail_str value);
 	int (*header_insert)(struct tmail_call *, uint32_t index, struct tmail_str name,
@@ -237,7 +231,7 @@ struct tmail_edit { /* EDIT, at EOM only; the core makes the edits when the call
 	/* the n-th (from 0) of that name; value.data NULL removes it */
 	int (*header_change)(struct tmail_call *, struct tmail_str name, uint32_t n,
 		struct tmail_str value);
-	int (*body_replace)(struct tmail_call *, struct tmail_str chunk); /* first call clears, more append */
+	int (*body_replace)(struct tmail_call *, struct tmail_str chunk); /* the first clears */
 	int (*sender_change)(struct tmail_call *, struct tmail_str sender);
 	int (*recipient_add)(struct tmail_call *, struct tmail_str address);
 	int (*recipient_remove)(struct tmail_call *, struct tmail_str address);
@@ -250,29 +244,32 @@ enum { TMAIL_READABLE = 1, TMAIL_WRITABLE = 2 };
 
 struct tmail_dns_answer {
 	uint32_t size;
-	uint32_t status; /* enum tmail_status: NOT_FOUND no such name or record, TRY_LATER servfail */
+	uint32_t status; /* NOT_FOUND: no such name or record; TRY_LATER: servfail, bogus */
 	uint32_t secure; /* 1: validated by DNSSEC */
 	uint32_t ttl;    /* seconds */
 	struct tmail_list records; /* of struct tmail_str: RDATA, names inside uncompressed */
 	struct tmail_str why;      /* of TRY_LATER */
 };
 
+typedef void tmail_resolved(struct tmail_call *, void *ctx, const struct tmail_dns_answer *);
+typedef void tmail_ready(struct tmail_call *, void *ctx, uint32_t events);
+typedef void tmail_fired(struct tmail_call *, void *ctx);
+typedef void tmail_connected(struct tmail_call *, void *ctx, int fd, struct tmail_str why);
+
 /* NET. On the session's loop (or the loop of a loop_start call); gone when the call ends. */
 struct tmail_net {
 	uint32_t size;
-	/* type: the DNS number (1 A, 28 AAAA, 15 MX, 16 TXT, 52 TLSA); done is called once, later */
+	/* type: the DNS number (1 A, 28 AAAA, 15 MX, 16 TXT, 52 TLSA); done once, later */
 	int (*resolve)(struct tmail_call *, struct tmail_str name, uint32_t type,
-		void (*done)(struct tmail_call *, void *ctx, const struct tmail_dns_answer *), void *ctx);
+		tmail_resolved *done, void *ctx);
 	/* events 0 ends the watch; the descriptor stays the module's */
-	int (*watch)(struct tmail_call *, int fd, uint32_t events,
-		void (*ready)(struct tmail_call *, void *ctx, uint32_t events), void *ctx);
+	int (*watch)(struct tmail_call *, int fd, uint32_t events, tmail_ready *ready, void *ctx);
 	/* milliseconds; one timer per (call, fired); 0 stops it */
-	int (*timer)(struct tmail_call *, uint64_t ms, void (*fired)(struct tmail_call *, void *ctx),
-		void *ctx);
+	int (*timer)(struct tmail_call *, uint64_t ms, tmail_fired *fired, void *ctx);
 	/* "/run/x.sock", "192.0.2.1:10", "[2001:db8::1]:10" or "name:10", tried in turn; done once,
 	 * later: fd is connected, non-blocking and the module's, or -1 with why */
 	int (*connect)(struct tmail_call *, struct tmail_str address, uint64_t ms,
-		void (*done)(struct tmail_call *, void *ctx, int fd, struct tmail_str why), void *ctx);
+		tmail_connected *done, void *ctx);
 };
 
 /* Rows of an admin verb. */
@@ -286,6 +283,9 @@ struct tmail_emit {
 	int (*progress)(struct tmail_call *, uint64_t done, uint64_t of);
 };
 
+typedef void tmail_looked_up(
+	struct tmail_call *, void *ctx, int status, struct tmail_str value);
+
 struct tmail_host {
 	uint32_t size;
 	uint16_t abi_major, abi_minor;
@@ -293,9 +293,10 @@ struct tmail_host {
 	void (*log)(struct tmail_call *, enum tmail_level, const char *event,
 		const struct tmail_field *fields, uint32_t n);
 	void (*count)(struct tmail_call *, uint32_t metric, uint64_t n); /* index in .metrics */
-	void *(*alloc)(struct tmail_call *, size_t size, enum tmail_scope); /* zeroed; NULL: no memory */
+	void *(*alloc)(struct tmail_call *, size_t size, enum tmail_scope); /* zeroed, or NULL */
 	/* fills answer: code and text are checked by the core; printf-like text */
-	int (*reply)(struct tmail_call *, uint32_t code, const char *enhanced, const char *format, ...);
+	int (*reply)(struct tmail_call *, uint32_t code, const char *enhanced,
+		const char *format, ...);
 	/* ends a call that answered TMAIL_WAIT or TMAIL_PENDING; value is the verdict or status;
 	 * any thread; TMAIL_LATE when the core had given up: touch the call no more either way.
 	 * Always owed, but see `abandoned` */
@@ -310,7 +311,7 @@ struct tmail_host {
 	/* a cached table (service/table.h). `done` is called once: before this returns what it was
 	 * told, or later (TMAIL_PENDING, only on a loop and on a miss) */
 	int (*lookup)(struct tmail_call *, const char *table, struct tmail_str key,
-		void (*done)(struct tmail_call *, void *ctx, int status, struct tmail_str value), void *ctx);
+		tmail_looked_up *done, void *ctx);
 	/* rows of a declared table were changed through this server: in force at once */
 	int (*changed)(struct tmail_call *, const char *table);
 	const struct tmail_edit *edit; /* each NULL without its capability or out of place */
@@ -321,7 +322,8 @@ struct tmail_host {
 	 * runs on the loop, closes what the call opened, and answers 1 when nobody will resume the
 	 * call (it ends then), 0 when somebody will, and be told TMAIL_LATE. Without it: nobody
 	 * will if the call was waiting for resolve, watch, timer or lookup; else somebody will. */
-	int (*abandoned)(struct tmail_call *, int (*gone)(struct tmail_call *, void *ctx), void *ctx);
+	int (*abandoned)(
+		struct tmail_call *, int (*gone)(struct tmail_call *, void *ctx), void *ctx);
 };
 
 /* ---- the descriptor -------------------------------------------------------------------- */
@@ -332,8 +334,8 @@ enum { /* flags of a hook, a service operation, a verb */
 	TMAIL_BLOCKING = 4, /* runs on the instance's workers; refused for HEADER and BODY */
 	TMAIL_STREAM = 8,   /* HEADER..BODY as they arrive; may refuse, not edit */
 	TMAIL_DRY = 16,     /* honours call->dry */
-	TMAIL_OFFLINE = 32, /* verb: works while the server is stopped (with the services it asks) */
-	TMAIL_WAITS = 64    /* hook: may answer TMAIL_WAIT; facts and event are copies, for any thread */
+	TMAIL_OFFLINE = 32, /* verb: works while the server is stopped (with those it asks) */
+	TMAIL_WAITS = 64    /* hook: may answer TMAIL_WAIT; what it is shown lasts for the call */
 };
 
 typedef enum tmail_verdict (*tmail_hook_function)(struct tmail_call *, const union tmail_event *);
@@ -388,28 +390,27 @@ enum { TMAIL_REQUIRED = 1, TMAIL_RESTART = 2 /* a change needs `tmail restart` *
 #define TMAIL_MEMBER(ctype, conf, member)                                                          \
 	(offsetof(conf, member) + 0 * sizeof(_Generic(&((conf *)0)->member, ctype *: 0)))
 #endif
-#define TMAIL_OPTION(kind, ctype, conf, member, name, fallback, min, max, summary)                 \
-	{ name, kind, 0, TMAIL_MEMBER(ctype, conf, member), fallback, min, max, summary, NULL,     \
-		{ NULL, 0, 0 }, 0, NULL }
+#define TMAIL_OPTION(kind, ctype, conf, member, name, fallback, min, max, choices, summary)        \
+	{ name, TMAIL_TYPE_##kind, 0, TMAIL_MEMBER(ctype, conf, member), fallback, min, max,       \
+		summary, choices, { NULL, 0, 0 }, 0, NULL }
 #define TMAIL_BOOL(conf, member, name, fallback, summary)                                          \
-	TMAIL_OPTION(TMAIL_TYPE_BOOL, int32_t, conf, member, name, fallback, 0, 0, summary)
+	TMAIL_OPTION(BOOL, int32_t, conf, member, name, fallback, 0, 0, NULL, summary)
 #define TMAIL_INT(conf, member, name, fallback, min, max, summary)                                 \
-	TMAIL_OPTION(TMAIL_TYPE_INT, int64_t, conf, member, name, fallback, min, max, summary)
+	TMAIL_OPTION(INT, int64_t, conf, member, name, fallback, min, max, NULL, summary)
 #define TMAIL_STRING(conf, member, name, fallback, summary)                                        \
-	TMAIL_OPTION(TMAIL_TYPE_STRING, struct tmail_str, conf, member, name, fallback, 0, 0, summary)
+	TMAIL_OPTION(STRING, struct tmail_str, conf, member, name, fallback, 0, 0, NULL, summary)
 #define TMAIL_DURATION(conf, member, name, fallback, min, max, summary)                            \
-	TMAIL_OPTION(TMAIL_TYPE_DURATION, int64_t, conf, member, name, fallback, min, max, summary)
+	TMAIL_OPTION(DURATION, int64_t, conf, member, name, fallback, min, max, NULL, summary)
 #define TMAIL_SIZE(conf, member, name, fallback, min, max, summary)                                \
-	TMAIL_OPTION(TMAIL_TYPE_SIZE, int64_t, conf, member, name, fallback, min, max, summary)
+	TMAIL_OPTION(SIZE, int64_t, conf, member, name, fallback, min, max, NULL, summary)
 #define TMAIL_FILE(conf, member, name, fallback, summary)                                          \
-	TMAIL_OPTION(TMAIL_TYPE_FILE, struct tmail_str, conf, member, name, fallback, 0, 0, summary)
+	TMAIL_OPTION(FILE, struct tmail_str, conf, member, name, fallback, 0, 0, NULL, summary)
 #define TMAIL_STRINGS(conf, member, name, fallback, summary)                                       \
-	TMAIL_OPTION(TMAIL_TYPE_STRINGS, struct tmail_list, conf, member, name, fallback, 0, 0, summary)
+	TMAIL_OPTION(STRINGS, struct tmail_list, conf, member, name, fallback, 0, 0, NULL, summary)
 #define TMAIL_SECRET(conf, member, name, fallback, summary)                                        \
-	TMAIL_OPTION(TMAIL_TYPE_SECRET, struct tmail_str, conf, member, name, fallback, 0, 0, summary)
+	TMAIL_OPTION(SECRET, struct tmail_str, conf, member, name, fallback, 0, 0, NULL, summary)
 #define TMAIL_CHOICE(conf, member, name, fallback, choices, summary)                               \
-	{ name, TMAIL_TYPE_CHOICE, 0, TMAIL_MEMBER(int32_t, conf, member), fallback, 0, 0, summary, \
-		choices, { NULL, 0, 0 }, 0, NULL }
+	TMAIL_OPTION(CHOICE, int32_t, conf, member, name, fallback, 0, 0, choices, summary)
 
 /* One step of a feature's tables. Numbers start at 1 and are never reused. */
 struct tmail_migration {
@@ -443,7 +444,7 @@ struct tmail_verb {
 	const char *summary;
 	uint32_t role, flags;
 	struct tmail_list arguments; /* of struct tmail_argument */
-	int (*run)(struct tmail_call *, const struct tmail_list *values); /* of struct tmail_value */
+	int (*run)(struct tmail_call *, const struct tmail_list *values); /* of tmail_value */
 };
 
 enum { TMAIL_COUNTER = 0, TMAIL_GAUGE = 1 };
@@ -459,13 +460,11 @@ enum { /* capabilities: without one its part of the host table is NULL */
 
 struct tmail_module {
 	uint64_t magic;
-	uint16_t abi_major, abi_minor, abi_needs; /* needs: oldest minor of a core it can live with */
+	uint16_t abi_major, abi_minor, abi_needs; /* needs: oldest minor of a core */
 	uint16_t reserved;
-	uint32_t size;
-	uint32_t capabilities;
+	uint32_t size, capabilities;
 	const char *name; /* "auth/users" */
-	const char *version;
-	const char *summary;
+	const char *version, *summary;
 	size_t conf_size, self_size, loop_size, session_size, message_size;
 	struct tmail_list options;    /* struct tmail_option */
 	struct tmail_list hooks;      /* struct tmail_hook */

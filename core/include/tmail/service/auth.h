@@ -28,7 +28,7 @@ enum tmail_auth_operation {
 	TMAIL_AUTH_VERIFY = 2,     /* tmail_auth_verify -> tmail_auth_who: PLAIN and LOGIN */
 	TMAIL_AUTH_EXCHANGE = 3,   /* tmail_auth_step -> tmail_auth_reply */
 	TMAIL_AUTH_FORGET = 4,     /* - -> -: the exchange under way in this session is over */
-	TMAIL_AUTH_FIND = 5        /* tmail_auth_find -> tmail_auth_who: no proof; for MAIL, admin */
+	TMAIL_AUTH_FIND = 5        /* tmail_auth_find -> tmail_auth_who: no proof is asked for */
 };
 
 struct tmail_auth_who {

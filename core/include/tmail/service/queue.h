@@ -24,10 +24,10 @@ enum tmail_queue_operation {
 	TMAIL_QUEUE_READ = 4,    /* tmail_queue_read -> tmail_queue_content */
 	TMAIL_QUEUE_FIND = 5,    /* tmail_queue_find; entries through its callback */
 	TMAIL_QUEUE_COUNT = 6,   /* - -> tmail_queue_counts */
-	TMAIL_QUEUE_CHECK = 7,   /* tmail_queue_check: is this id durable? OK, NOT_FOUND, TRY_LATER */
+	TMAIL_QUEUE_CHECK = 7,   /* tmail_queue_check: is it durable? OK, NOT_FOUND, TRY_LATER */
 	TMAIL_QUEUE_RESERVE = 8, /* tmail_queue_reserve: OK or TRY_LATER when there is no room */
 	TMAIL_QUEUE_SPOOL = 9,   /* tmail_queue_spool: octets of a large body, ahead of its add */
-	TMAIL_QUEUE_UNSPOOL = 10, /* tmail_queue_read (offset in the spool) -> tmail_queue_content.octets */
+	TMAIL_QUEUE_UNSPOOL = 10, /* tmail_queue_read, of a spool -> tmail_queue_content.octets */
 	TMAIL_QUEUE_RENEW = 11   /* tmail_queue_renew; only stores whose claims run out have it */
 };
 
@@ -36,7 +36,7 @@ enum tmail_fate { TMAIL_FATE_PENDING = 0, TMAIL_FATE_DEFERRED = 1, TMAIL_FATE_DE
 	TMAIL_FATE_BOUNCED = 3, TMAIL_FATE_EXPIRED = 4, TMAIL_FATE_DISCARDED = 5 };
 
 enum tmail_queue_change {
-	TMAIL_QUEUE_ADD = 0,     /* a message; its recipients start PENDING and claimed by the writer,
+	TMAIL_QUEUE_ADD = 0,     /* a message; its recipients are PENDING and claimed by the writer,
 	                            unless `due` is set: then nobody has claimed it */
 	TMAIL_QUEUE_OUTCOME = 1, /* of one recipient: fate, due, attempts, reply */
 	TMAIL_QUEUE_END = 2,     /* every recipient has its end: the message may go */
@@ -58,7 +58,7 @@ struct tmail_queue_op {
 	struct tmail_id id;
 	/* ADD */
 	const struct tmail_envelope *envelope;
-	struct tmail_str opaque; /* the core's own words about the message: notes, client; kept as is */
+	struct tmail_str opaque; /* the core's words about the message: notes, client; kept as is */
 	const struct tmail_str *content; /* octets in memory, in order */
 	uint32_t content_count;
 	uint32_t spooled; /* 1: SPOOL of this id holds what follows the content */
@@ -67,7 +67,7 @@ struct tmail_queue_op {
 	int64_t due; /* ADD: 0 is claimed by the writer */
 	/* OUTCOME */
 	uint32_t fate, attempts;
-	struct tmail_str reply; /* OUTCOME: the last words; HOLD: the reason; ADD: hold reason or empty */
+	struct tmail_str reply; /* OUTCOME: last words; HOLD: reason; ADD: hold reason or empty */
 };
 struct tmail_queue_verdict {
 	uint32_t result; /* enum tmail_queue_result */
@@ -95,7 +95,7 @@ struct tmail_queue_entry { /* one living recipient */
 };
 struct tmail_queue_claimed {
 	uint32_t size;
-	struct tmail_list entries; /* of struct tmail_queue_entry; of a message together; in due order */
+	struct tmail_list entries; /* of tmail_queue_entry; of a message together; in due order */
 	int64_t next; /* when there will be more; 0: not before the next change */
 };
 struct tmail_queue_release {

@@ -35,7 +35,7 @@ struct tmail_sql_query {
 	uint32_t count; /* of parameters */
 	struct tmail_str sql;
 	const struct tmail_sql_value *parameters;
-	/* a row: valid during the call; return other than 0 to take no more. NULL: no rows wanted */
+	/* a row: valid during the call; return other than 0 to take no more. NULL: none wanted */
 	int (*row)(void *ctx, const struct tmail_sql_value *columns, uint32_t n);
 	void *ctx;
 };
