@@ -161,8 +161,8 @@ enum tmail_verdict {
 	TMAIL_ACCEPT = 1,   /* ends this point only; grants nothing */
 	TMAIL_REJECT = 2,   /* 5xx */
 	TMAIL_TEMPFAIL = 3, /* 4xx */
-	TMAIL_DISCARD = 4,  /* say yes, keep nothing (MAIL to EOM) */
-	TMAIL_HOLD = 5,     /* a mark (answer->hold), others are asked too (MAIL to EOM, PREDELIVER) */
+	TMAIL_DISCARD = 4,  /* MAIL to EOM: say yes, keep nothing */
+	TMAIL_HOLD = 5,     /* MAIL to EOM, PREDELIVER: a mark, answer->hold; the chain goes on */
 	TMAIL_WAIT = 6      /* PENDING: host->resume follows, once, from any thread */
 };
 
