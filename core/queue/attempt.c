@@ -129,6 +129,11 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 			return;
 		}
 		host_failed(ql, hop_now(a), outcome);
+		if (outcome->code != 0) { /* these are somebody's words */
+			snprintf(a->host_text, sizeof a->host_text, "%.*s",
+				STR_ARG(hop_now(a)->host));
+			a->host = str_c(a->host_text);
+		}
 		note(a, outcome);
 		hop_next(a);
 		return;
@@ -352,7 +357,7 @@ void attempt_send(struct attempt *a, struct parcel *p)
 	a->parcel = p;
 	p->host = arena_str(p->arena, a->host);
 	p->protocol = hop_now(a)->protocol;
-	p->relayed = p->protocol == TMAIL_PROTOCOL_LMTP || !(client_offers(a->client) & CLIENT_DSN);
+	p->relayed = !(client_offers(a->client) & CLIENT_DSN);
 	sending_start(a, p, sent);
 	a->sent++;
 }

@@ -80,13 +80,15 @@ static void parcel_untouched(struct send_lane *l, struct parcel *p)
 }
 
 /* Those who were at a host keep what it said. */
-static void parcel_fail(struct send_lane *l, struct parcel *p, const struct client_outcome *o)
+static void parcel_fail(
+	struct send_lane *l, struct parcel *p, const struct client_outcome *o, struct str host)
 {
 	struct client_outcome own = *o;
 
 	parcel_take(l, p);
 	if (p->hosts_tried == 0) {
 		own.text = arena_str(p->arena, o->text);
+		p->host = arena_str(p->arena, host);
 		for (uint32_t i = 0; i < p->count; i++)
 			p->recipients[i].outcome = own;
 	}
@@ -248,13 +250,13 @@ void lane_connected(struct send_lane *l, struct attempt *a)
 	attempt_next(l, a);
 }
 
-static void all_fail(struct send_lane *l, const struct client_outcome *o)
+static void all_fail(struct send_lane *l, const struct client_outcome *o, struct str host)
 {
 	LIST_EACH(struct parcel, p, &l->parcels, link)
 		if (parcel_is_stopped(l, p))
 			parcel_untouched(l, p);
 		else
-			parcel_fail(l, p, o);
+			parcel_fail(l, p, o, host);
 }
 
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o)
@@ -269,7 +271,7 @@ void lane_failed(struct send_lane *l, struct attempt *a, const struct client_out
 	} else {
 		l->opening--;
 		if (l->open == 1)
-			all_fail(l, o);
+			all_fail(l, o, a->host);
 		else /* the others may still get through: no hurry for one more */
 			l->cool_until = loop_now(l->ql->loop) + LANE_COOL_MS * 1000;
 	}

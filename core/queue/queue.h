@@ -72,7 +72,9 @@ enum queue_action { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_DISCARD, QUEUE
 int queue_find(struct generation *g, const struct queue_filter *filter,
 	int (*found)(void *ctx, const struct tmail_queue_entry *entry), void *ctx, struct why *why);
 int queue_counts(struct generation *g, struct tmail_queue_counts *counts, struct why *why);
-/* Acts at once; *touched counts messages. dry: only counts. words: reason of hold, text of bounce. */
+/* Acts at once; *touched counts messages. dry: only counts. words: reason of hold, text of bounce.
+ * Discard and bounce act on the recipients that match, the others on their messages. Who is being
+ * sent to at this moment has his own end. */
 int queue_act(struct generation *g, const struct queue_filter *filter, enum queue_action action,
 	struct str words, bool dry, uint64_t *touched, struct why *why);
 /* Envelope, states and content (limit octets) of one message; the arena takes it all. */

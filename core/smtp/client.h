@@ -62,8 +62,9 @@ struct client_outcome {
 	enum client_stage stage;
 	unsigned code;
 	char enhanced[16];
-	struct str
-		text; /* the remote's words, or ours ("connection lost after RCPT"); "code x.y.z words" is the caller's to build */
+	/* The remote's words, or ours ("connection lost while waiting for ..."), without codes:
+	 * "code x.y.z words" is the caller's to build. */
+	struct str text;
 };
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one
  * handed to `ready` while it runs. */

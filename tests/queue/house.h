@@ -4,10 +4,10 @@
  * hooks built into the test, next hops from tests/lib/peer.h. The test's own thread is the
  * session that hands messages over.
  *
- *   house_open("retry_min = \"1s\";", "");
- *   router_to(port);
- *   ck_assert_int_eq(house_send("s@x.org", "a@example.com", "Subject: x\r\n\r\nhi\r\n"), COMMIT_DURABLE);
- *   house_close();
+ *   router_to(port, 0);
+ *   house_open("retry_min = \"1s\";", HOUSE_ROUTER);
+ *   house_sends("s@x.org", "a@example.com");
+ *   house_over();
  */
 #ifndef TESTS_QUEUE_HOUSE_H
 #define TESTS_QUEUE_HOUSE_H

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lanes: connections opened, reused, shared and closed.
+ */
+#include "tests/queue/house.h"
+
+START_TEST(connections_are_reused)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	int64_t before = metric_get(METRIC_connections_reused);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
+	for (unsigned i = 1; i <= 20; i++) {
+		house_sends("s@x.org", "a@example.com");
+		memory_wait_ended(i);
+	}
+	ck_assert_uint_eq(peer_messages(peer), 20);
+	ck_assert_uint_eq(peer_connections(peer), 1);
+	ck_assert_int_eq(metric_get(METRIC_connections_reused) - before, 19);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_connection_is_closed_after_its_messages)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; max_messages_connection = 5;", HOUSE_ROUTER);
+	for (unsigned i = 1; i <= 20; i++)
+		house_sends("s@x.org", "a@example.com");
+	memory_wait_ended(20);
+	ck_assert_uint_eq(peer_connections(peer), 4);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(an_idle_connection_that_the_server_closed_costs_no_attempt)
+{
+	const struct peer_rule rules[] = { { "MAIL FROM:<gone@", NULL, 1 },
+		{ "MAIL FROM:<closing@", "421 4.4.2 idle for too long", 1 } };
+	struct peer *peer = peer_server(rules, 2, 0);
+	const char *const senders[] = { "s@x.org", "gone@x.org", "closing@x.org" };
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; idle_timeout = \"1h\";", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 3; i++) {
+		house_sends(senders[i], "a@example.com");
+		memory_wait_ended(i + 1);
+		ck_assert(memory_message(i, &m));
+		ck_assert_uint_eq(m.recipient[0].attempts, 1);
+		free(m.content);
+	}
+	ck_assert_uint_eq(peer_connections(peer), 3);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(many_messages_to_many_destinations_all_arrive)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	static char to[64];
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(to, sizeof to, "u%u@d%u.org v@d%u.org", i, i % 7, (i + 3) % 11);
+		house_sends("s@x.org", to);
+	}
+	memory_wait_ended(300);
+	ck_assert_uint_ge(peer_messages(peer), 300);
+	ck_assert_uint_le(peer_connections(peer), 2 * 11 * 20);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(with_no_host_answering_everybody_is_deferred_at_once)
+{
+	struct memory_message m;
+
+	router_to(house_dead_port(), 0);
+	house_open("", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 50; i++)
+		house_sends("s@x.org", "a@example.com");
+	for (unsigned i = 0; i < 50; i++)
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+	ck_assert(memory_message(49, &m));
+	ck_assert_uint_eq(m.recipient[0].attempts, 1);
+	ck_assert_ptr_nonnull(strstr(m.recipient[0].reply, "127.0.0.1"));
+	free(m.content);
+	house_over();
+}
+END_TEST
+
+START_TEST(connections_grow_with_success_up_to_their_number)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 8;", HOUSE_ROUTER);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 60; i++)
+		house_sends("s@x.org", "a@example.com");
+	peer_wait_connections(peer, 5); /* the first ones; nothing has succeeded yet */
+	ck_assert_uint_eq(peer_connections(peer), 5);
+	peer_let_go(peer);
+	memory_wait_ended(60);
+	ck_assert_uint_le(peer_connections(peer), 8);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(all_connections_together_keep_to_their_number)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	char to[64];
+
+	/* Each loop has its share: one. What is idle makes room for other destinations. */
+	router_to(peer_port(peer), 0);
+	house_open("max_connections = 2; idle_timeout = \"1h\";", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(to, sizeof to, "a@d%u.org", i % 10);
+		house_sends("s@x.org", to);
+	}
+	memory_wait_ended(40);
+	ck_assert_uint_eq(peer_messages(peer), 40);
+	ck_assert_uint_ge(peer_connections(peer), 10);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_closed_after_its_time)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("idle_timeout = \"0\";", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@example.com");
+	memory_wait_ended(1);
+	peer_wait_seen(peer, "QUIT\r\n");
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_host_that_says_no_to_everybody_is_the_end_of_it)
+{
+	const struct peer_rule rules[] = { { "connect", "554 5.7.1 you are blocked", 0 } };
+	struct peer *peer = peer_server(rules, 1, 0);
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("", "a@example.com");
+	memory_wait_fate(0, 0, TMAIL_FATE_BOUNCED);
+	ck_assert(memory_message(0, &m));
+	ck_assert_str_eq(m.recipient[0].reply, "554 5.7.1 you are blocked");
+	free(m.content);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+TEST_MAIN("queue/lane", connections_are_reused, a_connection_is_closed_after_its_messages,
+	an_idle_connection_that_the_server_closed_costs_no_attempt,
+	many_messages_to_many_destinations_all_arrive,
+	with_no_host_answering_everybody_is_deferred_at_once,
+	connections_grow_with_success_up_to_their_number,
+	all_connections_together_keep_to_their_number, an_idle_connection_is_closed_after_its_time,
+	a_host_that_says_no_to_everybody_is_the_end_of_it)
