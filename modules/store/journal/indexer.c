@@ -27,6 +27,21 @@ struct turn {
 	bool more, behind; /* behind: only the mark keeps a file from being free */
 };
 
+/* Does only the flushed mark keep files from being free? With the lock. */
+static bool mark_is_behind(const struct store *store, uint64_t mark)
+{
+	const struct segments *s = &store->segments;
+	uint64_t free = table_first(&store->table, store->writer.end);
+	const struct segment *segment;
+
+	if (mark < free)
+		free = mark;
+	segment = segments_at(s, free);
+	if (segment)
+		free = segment->base;
+	return s->used_count > 0 && free > s->used[0]->base && free > store->mark;
+}
+
 static void turn_take(struct store *store, struct turn *turn)
 {
 	struct memory memory = { .arena = turn->arena };
@@ -47,9 +62,7 @@ static void turn_take(struct store *store, struct turn *turn)
 	}
 	turn->more = t->dirty_count > 0;
 	turn->mark = table_mark(t, store->writer.end);
-	turn->behind = store->segments.used_count > 0 &&
-		store->mark < segment_end(store->segments.used[0]) &&
-		turn->mark >= segment_end(store->segments.used[0]);
+	turn->behind = mark_is_behind(store, turn->mark);
 	pthread_mutex_unlock(&store->lock);
 }
 
