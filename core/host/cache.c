@@ -147,14 +147,14 @@ static void waiter_cancel(struct parked *parked)
 	waiter_free(container_of(parked, struct waiter, parked));
 }
 
-/* Keeps what came, if it may be kept, and tells who waits. */
+/* Keeps what came, unless a look-up has seen the table move since (if none has, the next one
+ * will, and forget it), and tells who waits. */
 static void fill_end(struct fill *f, int status)
 {
 	struct str value = status == TMAIL_OK ? str_tm(f->got->value) : STR("");
 	struct link *l;
 
-	if ((status == TMAIL_OK || status == TMAIL_NOT_FOUND) &&
-		f->asked == table_moved(f->cache->table) && f->asked == f->cache->seen)
+	if ((status == TMAIL_OK || status == TMAIL_NOT_FOUND) && f->asked == f->cache->seen)
 		entry_keep(f->caches, f->cache, f->key, status == TMAIL_OK, value);
 	if (map_get(&f->cache->fills, f->key) == f)
 		map_remove(&f->cache->fills, f->key);
