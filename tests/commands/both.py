@@ -153,7 +153,8 @@ class Both:
 
 def plain(text):
     """Without what differs from one run to the next: times, and the space they take."""
-    return re.sub(r" +", " ", re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text))
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z|\w{3}, \d+ \w{3} \d{4} [\d:]{8}", "TIME", text)
+    return re.sub(r" +", " ", text)
 
 
 def same(stopped, running, what):

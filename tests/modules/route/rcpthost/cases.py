@@ -27,6 +27,7 @@ class Rcpthost:
         self.session.expect("MAIL FROM:<a@client.test>", 250)
 
     def close(self):
+        self.session.close()  # in a transaction, for which a server that stops would wait
         self.server.close()
         self.other.close()
 

@@ -4,6 +4,7 @@ import socket
 
 from sink import Sink
 from tmail import MODULES, Session, Tmail
+from unpacked import wait_for
 
 SETTINGS = """queue = { host_rest = 0; retry_min = "1s"; max_messages_connection = 1; };
 smtp = { reverse_lookup = 0; };
@@ -107,16 +108,12 @@ class Table:
         """A row that is there three times has three times the mail; exactly, or nearly by chance."""
         self.routes(*[(self.one, "-d", "weigh.test")] * 3, (self.two, "-d", "weigh.test"))
         sent = {self.send("weigh.test") for _ in range(120)}
-        got = [0, 0]
 
         def count():
-            got[:] = [sum(bool(sent & set(m.recipients)) for m in sink.messages)
-                      for sink in (self.one, self.two)]
-            return sum(got) >= len(sent)
-        for sink in (self.one, self.two):
-            with sink.change:
-                sink.change.wait_for(count, 30)
-        assert sum(got) == len(sent), got
+            return [sum(bool(sent & set(m.recipients)) for m in sink.messages)
+                    for sink in (self.one, self.two)]
+        wait_for(lambda: sum(count()) >= len(sent), what="all messages")
+        got = count()
         assert 10 <= got[1] <= 55, f"3 to 1 came out as {got[0]} to {got[1]}"
 
     def nobody_answers(self):
