@@ -379,7 +379,7 @@ static void decide(struct tmail_call *call, const struct tmail_edit *e)
 	e->recipient_verdict(call, 99, TMAIL_REJECT, 0, text(""), text(""));
 }
 
-START_TEST(single_recipients_are_decided_apart, what_was_decided_about_a_recipient_moves_with_it)
+START_TEST(single_recipients_are_decided_apart)
 {
 	const struct recipient_verdict *v;
 
