@@ -50,10 +50,10 @@ def commands_work(build, name, running):
 
 def configuration_works(build, name):
     """The page's own modules line, with the stores where it says "..."."""
-    (line,) = re.findall(r"^    modules = (\(.*\));$", page_of(name), re.M)
+    (line,) = re.findall(r"^    modules = (\((?:.|\n(?=    ))*?\));$", page_of(name), re.M)
     have = [m for m in ('{ module = "store/sqlite"; }', '{ module = "store/journal"; }')
             if m.split('"')[1] not in line]
-    inner = re.sub(r"\.\.\.,?", "", line.strip("()")).strip().strip(",").strip()
+    inner = re.sub(r"\.\.\.,?", "", line[1:-1]).strip().strip(",").strip()
     server = Tmail(build, modules="( " + ", ".join(have + [inner]) + " )")
     try:
         assert "is good" in server.command("check")
@@ -70,7 +70,7 @@ def settings_are_on_page(build, name):
         server.close()
     names = [r["name"] for r in rows]
     own = rows[:names.index("module")]  # what every module has comes behind
-    section = page_of(name).partition("| setting |")[2]
+    section = page_of(name).partition("| setting |")[2].partition("\n\n")[0]
     table = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`|]*)`)?", section, re.M))
     assert set(table) == {r["name"] for r in own}, f"page {sorted(table)}, module {[r['name'] for r in own]}"
     for row in own:
