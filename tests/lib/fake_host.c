@@ -79,8 +79,8 @@ static void say_line(struct fake_host *f, struct buf *to, const char *format, va
 	pthread_mutex_unlock(&f->lock);
 }
 
-__attribute__((format(printf, 4, 5))) static int host_reply(struct tmail_call *call, uint32_t code,
-	const char *enhanced, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static int host_reply(
+	struct tmail_call *call, uint32_t code, const char *enhanced, const char *format, ...)
 {
 	struct fake_host *f = mine(call)->f;
 	va_list args;
@@ -135,8 +135,8 @@ static int emit_row(struct tmail_call *call, const struct tmail_str *values, uin
 	return TMAIL_OK;
 }
 
-__attribute__((format(printf, 2, 3))) static int emit_say(struct tmail_call *call,
-	const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int emit_say(
+	struct tmail_call *call, const char *format, ...)
 {
 	struct fake_host *f = mine(call)->f;
 	va_list args;
@@ -223,7 +223,7 @@ static void option_set(void *conf, const struct tmail_option *o, const char *val
 
 void fake_set(struct fake_host *f, const char *option, const char *value)
 {
-	TMAIL_EACH (struct tmail_option, o, f->module->options) {
+	TMAIL_EACH(struct tmail_option, o, f->module->options) {
 		if (strcmp(o->name, option) != 0)
 			continue;
 		option_set(f->conf, o, value);
@@ -244,11 +244,17 @@ struct fake_host *fake_host_new(const struct tmail_module *module, const char *b
 	snprintf(f->base, sizeof f->base, "%s", base);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->resumed, NULL);
-	f->host = (struct tmail_host){ .size = sizeof f->host, .abi_major = TMAIL_ABI_MAJOR,
-		.abi_minor = TMAIL_ABI_MINOR, .log = host_log, .count = host_count,
-		.alloc = host_alloc, .reply = host_reply, .resume = host_resume, .emit = &emit,
+	f->host = (struct tmail_host){ .size = sizeof f->host,
+		.abi_major = TMAIL_ABI_MAJOR,
+		.abi_minor = TMAIL_ABI_MINOR,
+		.log = host_log,
+		.count = host_count,
+		.alloc = host_alloc,
+		.reply = host_reply,
+		.resume = host_resume,
+		.emit = &emit,
 		.base = host_base };
-	TMAIL_EACH (struct tmail_option, o, module->options)
+	TMAIL_EACH(struct tmail_option, o, module->options)
 		if (o->fallback)
 			option_set(f->conf, o, o->fallback);
 	return f;
@@ -256,7 +262,7 @@ struct fake_host *fake_host_new(const struct tmail_module *module, const char *b
 
 void fake_host_free(struct fake_host **f)
 {
-	TMAIL_EACH (struct tmail_option, o, (*f)->module->options) {
+	TMAIL_EACH(struct tmail_option, o, (*f)->module->options) {
 		struct tmail_str *text = (void *)((char *)(*f)->conf + o->offset);
 
 		if (o->type == TMAIL_TYPE_STRING || o->type == TMAIL_TYPE_FILE ||
@@ -278,8 +284,10 @@ void fake_host_free(struct fake_host **f)
 static struct fake_call call_of(struct fake_host *f)
 {
 	return (struct fake_call){ .call = { .size = sizeof(struct tmail_call),
-					   .point = TMAIL_POINTS, .host = &f->host,
-					   .conf = f->conf, .self = f->self },
+					   .point = TMAIL_POINTS,
+					   .host = &f->host,
+					   .conf = f->conf,
+					   .self = f->self },
 		.f = f };
 }
 
@@ -337,21 +345,21 @@ unsigned fake_logged(struct fake_host *f, const char *event)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static tmail_operation_function operation_find(const struct tmail_module *m, const char *service,
-	uint32_t op)
+static tmail_operation_function operation_find(
+	const struct tmail_module *m, const char *service, uint32_t op)
 {
-	TMAIL_EACH (struct tmail_service, s, m->services) {
+	TMAIL_EACH(struct tmail_service, s, m->services) {
 		if (strcmp(s->name, service) != 0)
 			continue;
-		TMAIL_EACH (struct tmail_operation, o, s->operations)
+		TMAIL_EACH(struct tmail_operation, o, s->operations)
 			if (o->op == op)
 				return o->run;
 	}
 	return NULL;
 }
 
-int fake_ask(struct fake_host *f, const char *service, uint32_t op, const void *question,
-	void *answer)
+int fake_ask(
+	struct fake_host *f, const char *service, uint32_t op, const void *question, void *answer)
 {
 	tmail_operation_function run = operation_find(f->module, service, op);
 	struct fake_call call = call_of(f);
@@ -375,7 +383,7 @@ int fake_verb(struct fake_host *f, const char *name)
 	struct tmail_list none = { NULL, 0, sizeof(struct tmail_value) };
 
 	buf_clear(&f->emitted);
-	TMAIL_EACH (struct tmail_verb, verb, f->module->verbs)
+	TMAIL_EACH(struct tmail_verb, verb, f->module->verbs)
 		if (strcmp(verb->name, name) == 0)
 			return verb->run(&call.call, &none);
 	return TMAIL_UNSUPPORTED;

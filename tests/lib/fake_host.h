@@ -17,7 +17,7 @@ struct fake_host {
 	const struct tmail_module *module;
 	struct tmail_host host;
 	void *conf, *self;
-	char base[256]; /* relative files start here */
+	char base[256];       /* relative files start here */
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t resumed;
 	struct fake_memory *memory; /* of answers; until fake_forget */
@@ -39,8 +39,8 @@ int fake_start(struct fake_host *f);
 void fake_stop(struct fake_host *f); /* harmless when it is not started */
 const char *fake_said(struct fake_host *f);
 /* Waits for an answer that is PENDING. UNSUPPORTED: the module has no such service or operation. */
-int fake_ask(struct fake_host *f, const char *service, uint32_t op, const void *question,
-	void *answer);
+int fake_ask(
+	struct fake_host *f, const char *service, uint32_t op, const void *question, void *answer);
 /* Runs a verb without arguments; UNSUPPORTED: no such verb. */
 int fake_verb(struct fake_host *f, const char *name);
 /* Frees what answers point to. */

@@ -13,8 +13,15 @@
 
 static const char magic[4] = "tmjb";
 
-enum { AT_CRC = 4, AT_STORE = 8, AT_LSN = 24, AT_FLUSHED = 32, AT_FIRST = 40, AT_LENGTH = 48,
-	AT_COUNT = 52 };
+enum {
+	AT_CRC = 4,
+	AT_STORE = 8,
+	AT_LSN = 24,
+	AT_FLUSHED = 32,
+	AT_FIRST = 40,
+	AT_LENGTH = 48,
+	AT_COUNT = 52
+};
 
 static void put_u32(char *to, uint32_t v)
 {
@@ -131,7 +138,8 @@ bool batch_peek_own(struct str in, struct store_id *store, struct batch_head *he
 		return false;
 	memcpy(store->octets, in.data + AT_STORE, sizeof store->octets);
 	*head = (struct batch_head){ get_u64(in.data + AT_LSN), get_u64(in.data + AT_FLUSHED),
-		get_u64(in.data + AT_FIRST), get_u32(in.data + AT_LENGTH), get_u32(in.data + AT_COUNT) };
+		get_u64(in.data + AT_FIRST), get_u32(in.data + AT_LENGTH),
+		get_u32(in.data + AT_COUNT) };
 	return head->length >= BATCH_HEAD;
 }
 

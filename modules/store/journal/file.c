@@ -114,8 +114,8 @@ static int real_make_folder(struct files *f, const char *name)
 	return errno == EEXIST ? 0 : -errno;
 }
 
-static int real_list(struct files *f, const char *folder,
-	void (*found)(void *ctx, const char *name), void *ctx)
+static int real_list(
+	struct files *f, const char *folder, void (*found)(void *ctx, const char *name), void *ctx)
 {
 	int fd = openat(folder_of(f), folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -160,8 +160,8 @@ struct files *files_open(const char *path, struct why *why)
 	}
 	real = must_alloc(sizeof *real);
 	real->folder = fd;
-	real->files = (struct files){ real_open, real_close, real_read_at, real_write_at, real_flush,
-		real_flush_folder, real_allocate, real_size, real_remove, real_rename,
+	real->files = (struct files){ real_open, real_close, real_read_at, real_write_at,
+		real_flush, real_flush_folder, real_allocate, real_size, real_remove, real_rename,
 		real_make_folder, real_list, real_room };
 	return &real->files;
 }

@@ -19,15 +19,15 @@ struct files {
 	void (*close)(struct files *f, int fd);
 	ssize_t (*read_at)(struct files *f, int fd, void *to, size_t len, uint64_t at);
 	ssize_t (*write_at)(struct files *f, int fd, const void *from, size_t len, uint64_t at);
-	int (*flush)(struct files *f, int fd); /* fdatasync */
+	int (*flush)(struct files *f, int fd);                    /* fdatasync */
 	int (*flush_folder)(struct files *f, const char *folder); /* ".": the store's own */
 	int (*allocate)(struct files *f, int fd, uint64_t size);  /* of that size, space promised */
 	int64_t (*size)(struct files *f, int fd);
 	int (*remove)(struct files *f, const char *name);
 	int (*rename)(struct files *f, const char *from, const char *to);
 	int (*make_folder)(struct files *f, const char *name); /* fine if it is there */
-	int (*list)(struct files *f, const char *folder,
-		void (*found)(void *ctx, const char *name), void *ctx);
+	int (*list)(struct files *f, const char *folder, void (*found)(void *ctx, const char *name),
+		void *ctx);
 	int64_t (*room)(struct files *f); /* octets free on the file system */
 };
 

@@ -15,7 +15,7 @@
 
 enum { PAGE = 128 };
 
-/* ---- filters ------------------------------------------------------------------------------- */
+/* ---- filters ----------------------------------------------------------------------------- */
 
 static struct str str_of(struct tmail_str s)
 {
@@ -45,21 +45,21 @@ bool find_matches(const struct tmail_queue_find *q, const struct tmail_queue_ent
 			str_search_case(str_of(entry->reply), str_of(q->reason)) >= 0);
 }
 
-/* ---- sources ------------------------------------------------------------------------------- */
+/* ---- sources ----------------------------------------------------------------------------- */
 
 struct page {
 	struct arena *arena;
 	struct tmail_id fresh[PAGE];
 	struct index_row rows[PAGE];
 	unsigned fresh_count, row_count;
-	bool more; /* one of the sources had more than its page */
+	bool more;               /* one of the sources had more than its page */
 	struct tmail_id horizon; /* up to here the page is whole */
 };
 
 static const struct tmail_id id_last = { UINT64_MAX, UINT64_MAX };
 
-static unsigned tree_page(struct living *tree, struct tmail_id after, unsigned most,
-	struct tmail_id *ids)
+static unsigned tree_page(
+	struct living *tree, struct tmail_id after, unsigned most, struct tmail_id *ids)
 {
 	const struct living *m;
 	unsigned count = 0;
@@ -69,7 +69,8 @@ static unsigned tree_page(struct living *tree, struct tmail_id after, unsigned m
 	return count;
 }
 
-static unsigned rows_fetch(struct store *store, struct tmail_id after, unsigned most, struct page *page)
+static unsigned rows_fetch(
+	struct store *store, struct tmail_id after, unsigned most, struct page *page)
 {
 	int count = -1;
 
@@ -104,12 +105,11 @@ static void page_fetch(struct store *store, struct tmail_id after, unsigned most
 	page->horizon = id_last;
 	if (page->fresh_count == most)
 		page->horizon = page->fresh[most - 1];
-	if (page->row_count == most &&
-		tmail_id_compare(page->rows[most - 1].id, page->horizon) < 0)
+	if (page->row_count == most && tmail_id_compare(page->rows[most - 1].id, page->horizon) < 0)
 		page->horizon = page->rows[most - 1].id;
 }
 
-/* ---- the walk ------------------------------------------------------------------------------ */
+/* ---- the walk ---------------------------------------------------------------------------- */
 
 struct walk {
 	struct store *store;

@@ -26,8 +26,16 @@ static const char schema[] =
 	" fate INTEGER, attempts INTEGER, due INTEGER, words INTEGER, address BLOB, reply BLOB,"
 	" PRIMARY KEY(id, place)) WITHOUT ROWID;";
 
-enum statement { PUT_MESSAGE, PUT_RECIPIENT, REMOVE_MESSAGE, REMOVE_RECIPIENTS, PUT_HEAD, MESSAGES,
-	RECIPIENTS, STATEMENTS };
+enum statement {
+	PUT_MESSAGE,
+	PUT_RECIPIENT,
+	REMOVE_MESSAGE,
+	REMOVE_RECIPIENTS,
+	PUT_HEAD,
+	MESSAGES,
+	RECIPIENTS,
+	STATEMENTS
+};
 static const char *const sql[STATEMENTS] = {
 	[PUT_MESSAGE] = "REPLACE INTO message VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
 	[PUT_RECIPIENT] = "REPLACE INTO recipient VALUES(?,?,?,?,?,?,?,?,?)",
@@ -57,8 +65,8 @@ struct index {
 
 static bool index_failed(const struct index *index, struct why *why, const char *what)
 {
-	return why_set(why, "index.db: %s: %s", what,
-		index->db ? sqlite3_errmsg(index->db) : "no memory");
+	return why_set(
+		why, "index.db: %s: %s", what, index->db ? sqlite3_errmsg(index->db) : "no memory");
 }
 
 static bool index_exec(struct index *index, const char *text, struct why *why)
@@ -67,7 +75,7 @@ static bool index_exec(struct index *index, const char *text, struct why *why)
 		index_failed(index, why, text);
 }
 
-/* ---- ids, blobs ------------------------------------------------------------------------- */
+/* ---- ids, blobs -------------------------------------------------------------------------- */
 
 /* Big-endian, so that SQLite's order of blobs is the order of ids. */
 static void bind_id(sqlite3_stmt *s, int at, struct tmail_id id)
@@ -118,14 +126,15 @@ static uint32_t message_sum(const struct living *m, const struct state *states)
 
 	for (uint32_t i = 0; i < m->count; i++) {
 		uint64_t state[] = { (uint64_t)states[i].due, states[i].words,
-			(uint64_t)states[i].index << 32 | states[i].attempts << 8 | states[i].fate };
+			(uint64_t)states[i].index << 32 | states[i].attempts << 8 |
+				states[i].fate };
 
 		sum = crc32c(sum, state, sizeof state);
 	}
 	return sum;
 }
 
-/* ---- opening ---------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 enum { HEAD_SIZE = 16 + 4 * 8 + 4 };
 
@@ -190,7 +199,8 @@ static bool index_connect(struct index *index, const char *path, struct why *why
 		!index_exec(index, "PRAGMA journal_mode=WAL", why) ||
 		!index_exec(index, "PRAGMA synchronous=NORMAL", why) ||
 		!index_exec(index, "PRAGMA wal_autocheckpoint=0", why) ||
-		!index_exec(index, "PRAGMA cache_size=-2000", why) || !index_exec(index, schema, why))
+		!index_exec(index, "PRAGMA cache_size=-2000", why) ||
+		!index_exec(index, schema, why))
 		return false;
 	for (int i = 0; i < STATEMENTS; i++)
 		if (sqlite3_prepare_v3(index->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
@@ -234,8 +244,8 @@ static void index_files_remove(const char *path)
 	free(name);
 }
 
-struct index *index_open(const char *path, const struct store_id *store, bool *anew,
-	struct why *why)
+struct index *index_open(
+	const char *path, const struct store_id *store, bool *anew, struct why *why)
 {
 	struct index *index = must_alloc(sizeof *index);
 
@@ -274,7 +284,7 @@ uint64_t index_mark(const struct index *index)
 	return index->head.mark;
 }
 
-/* ---- writing ---------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 bool index_begin(struct index *index, struct why *why)
 {
@@ -324,8 +334,8 @@ static bool index_run(struct index *index, enum statement which, struct why *why
 	return result == SQLITE_DONE || index_failed(index, why, "a row cannot be written");
 }
 
-static bool recipient_put(struct index *index, const struct snapshot *snap,
-	const struct view *view, uint32_t place, struct why *why)
+static bool recipient_put(struct index *index, const struct snapshot *snap, const struct view *view,
+	uint32_t place, struct why *why)
 {
 	const struct tmail_queue_entry *entry = &view->entries[place];
 	sqlite3_stmt *s = index->statements[PUT_RECIPIENT];
@@ -342,13 +352,18 @@ static bool recipient_put(struct index *index, const struct snapshot *snap,
 	return index_run(index, PUT_RECIPIENT, why);
 }
 
-bool index_put(struct index *index, const struct snapshot *snap, const struct view *view,
-	struct why *why)
+bool index_put(
+	struct index *index, const struct snapshot *snap, const struct view *view, struct why *why)
 {
 	sqlite3_stmt *s = index->statements[PUT_MESSAGE];
-	struct living m = { .id = snap->id, .lsn = snap->lsn, .length = snap->length,
-		.as_of = snap->as_of, .hold = snap->hold, .octets = snap->octets,
-		.flags = snap->flags, .count = snap->count };
+	struct living m = { .id = snap->id,
+		.lsn = snap->lsn,
+		.length = snap->length,
+		.as_of = snap->as_of,
+		.hold = snap->hold,
+		.octets = snap->octets,
+		.flags = snap->flags,
+		.count = snap->count };
 
 	bind_id(s, 1, snap->id);
 	bind_number(s, 2, snap->lsn);
@@ -441,7 +456,8 @@ static bool rows_load(struct index *index, struct table *table)
 			return false;
 		rows++;
 	}
-	return rows == index->head.rows && result == SQLITE_DONE && sqlite3_step(recipients) == SQLITE_DONE;
+	return rows == index->head.rows && result == SQLITE_DONE &&
+		sqlite3_step(recipients) == SQLITE_DONE;
 }
 
 bool index_load(struct index *index, struct table *table, struct why *why)
@@ -460,8 +476,8 @@ bool index_load(struct index *index, struct table *table, struct why *why)
 static struct tmail_queue_entry *row_entries(sqlite3_stmt *messages, sqlite3_stmt *recipients,
 	const struct index_row *row, struct arena *arena)
 {
-	struct tmail_queue_entry *entries = ARENA_ARRAY(arena, struct tmail_queue_entry,
-		row->count ? row->count : 1);
+	struct tmail_queue_entry *entries =
+		ARENA_ARRAY(arena, struct tmail_queue_entry, row->count ? row->count : 1);
 	struct tmail_str sender = column_text(messages, 10, arena);
 	struct tmail_str reason = column_text(messages, 11, arena);
 
@@ -475,9 +491,11 @@ static struct tmail_queue_entry *row_entries(sqlite3_stmt *messages, sqlite3_stm
 			.held = column_number(messages, 4) != 0,
 			.due = sqlite3_column_int64(recipients, 5),
 			.received = sqlite3_column_int64(messages, 6),
-			.octets = column_number(messages, 5), .sender = sender,
+			.octets = column_number(messages, 5),
+			.sender = sender,
 			.address = column_text(recipients, 7, arena),
-			.reply = column_text(recipients, 8, arena), .hold = reason };
+			.reply = column_text(recipients, 8, arena),
+			.hold = reason };
 	}
 	return entries;
 }

@@ -14,8 +14,8 @@ struct index;
 
 /* Opens the file, or makes it. One that is not sound, or of another store, is thrown away and made
  * anew (*anew). NULL and why: this cannot be done either. */
-struct index *index_open(const char *path, const struct store_id *store, bool *anew,
-	struct why *why);
+struct index *index_open(
+	const char *path, const struct store_id *store, bool *anew, struct why *why);
 void index_close(struct index **index);
 /* Throws everything away. */
 bool index_empty(struct index *index, struct why *why);
@@ -27,8 +27,8 @@ bool index_load(struct index *index, struct table *table, struct why *why);
 
 /* A transaction: begin, put and remove, commit with the mark. After a failure: index_abort. */
 bool index_begin(struct index *index, struct why *why);
-bool index_put(struct index *index, const struct snapshot *snap, const struct view *view,
-	struct why *why);
+bool index_put(
+	struct index *index, const struct snapshot *snap, const struct view *view, struct why *why);
 bool index_remove(struct index *index, struct tmail_id id, struct why *why);
 bool index_commit(struct index *index, uint64_t mark, struct why *why);
 /* In a transaction: where the journal ends, when it is closed in order. */

@@ -123,7 +123,8 @@ static void turn_settle(struct store *store, struct turn *turn, bool done)
 void indexer_give_up(struct store *store, const struct why *why)
 {
 	note(&store->notes, TMAIL_ERROR, "journal_index_lost",
-		"%s; listings read the journal until the next start, which makes it anew", why->text);
+		"%s; listings read the journal until the next start, which makes it anew",
+		why->text);
 	index_close(&store->index);
 	pthread_mutex_lock(&store->lock);
 	store->mark = UINT64_MAX;

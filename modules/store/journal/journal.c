@@ -180,7 +180,8 @@ static int store_start(struct tmail_call *call, const char *folder)
 	const struct journal_conf *conf = call->conf;
 	struct journal *self = call->self;
 	struct store_settings settings = { .segment_size = (uint64_t)conf->segment_size,
-		.keep_free = (uint64_t)conf->keep_free, .interval = conf->index_interval,
+		.keep_free = (uint64_t)conf->keep_free,
+		.interval = conf->index_interval,
 		.background = true };
 	struct files *files;
 	struct buf index = { 0 };
@@ -236,9 +237,9 @@ static void journal_stop(struct tmail_call *call)
 }
 
 TMAIL_MODULE(journal, .capabilities = TMAIL_CAN_FILE | TMAIL_CAN_QUEUE, .name = "store/journal",
-	.version = TMAIL_VERSION, .summary = "The embedded queue: accepted mail in a journal on disk.",
+	.version = TMAIL_VERSION,
+	.summary = "The embedded queue: accepted mail in a journal on disk.",
 	.conf_size = sizeof(struct journal_conf), .self_size = sizeof(struct journal),
 	.options = TMAIL_LIST(options), .services = TMAIL_LIST(services),
 	.verbs = TMAIL_LIST(journal_verbs), .metrics = TMAIL_LIST(journal_metrics),
-	.check = journal_check,
-	.start = journal_start, .stop = journal_stop);
+	.check = journal_check, .start = journal_start, .stop = journal_stop);

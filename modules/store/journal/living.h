@@ -15,19 +15,20 @@
 /* Of a recipient. */
 struct state {
 	int64_t due;
-	uint64_t words; /* LSN of the record with its last reply: an OUTCOME, or the message's own */
+	uint64_t
+		words; /* LSN of the record with its last reply: an OUTCOME, or the message's own */
 	uint32_t index;
 	uint32_t attempts : 24, fate : 7, claimed : 1;
 };
 
 enum living_flags {
-	LIVING_SPOOLED = 1,  /* content goes on in a file of the spool */
-	LIVING_WANTED = 2,   /* belongs into the index: was deferred once, or held */
-	LIVING_LISTED = 4,   /* is in the index */
-	LIVING_DIRTY = 8,    /* the index has to hear of it: in the list of those */
+	LIVING_SPOOLED = 1,   /* content goes on in a file of the spool */
+	LIVING_WANTED = 2,    /* belongs into the index: was deferred once, or held */
+	LIVING_LISTED = 4,    /* is in the index */
+	LIVING_DIRTY = 8,     /* the index has to hear of it: in the list of those */
 	LIVING_APPLYING = 16, /* the index is just being told: may not be freed */
-	LIVING_GONE = 32,    /* has ended; kept only until the index forgot it */
-	LIVING_DAMAGED = 64  /* cannot be read; not given out any more */
+	LIVING_GONE = 32,     /* has ended; kept only until the index forgot it */
+	LIVING_DAMAGED = 64   /* cannot be read; not given out any more */
 };
 
 struct living {
@@ -50,8 +51,9 @@ struct living {
 		struct state *many;
 	} states;
 };
-_Static_assert(sizeof(struct living) <= 192, "a living message takes at most 200 octets with its "
-					     "place in the heap");
+_Static_assert(sizeof(struct living) <= 192,
+	"a living message takes at most 200 octets with its "
+	"place in the heap");
 
 static inline struct state *living_states(struct living *m)
 {

@@ -27,7 +27,8 @@ const struct tmail_metric journal_metrics[METRIC_COUNT] = {
 		"Damaged places found and put into quarantine." },
 	[METRIC_INDEXED] = { "journal_indexed", TMAIL_COUNTER,
 		"Messages written to the index of what waits." },
-	[METRIC_FILES_MADE] = { "journal_files_made", TMAIL_COUNTER, "Files made for the journal." },
+	[METRIC_FILES_MADE] = { "journal_files_made", TMAIL_COUNTER,
+		"Files made for the journal." },
 };
 
 void notes_init(struct notes *n)

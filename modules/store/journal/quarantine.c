@@ -20,8 +20,8 @@ static const char folder[] = "quarantine";
 enum { NAME_SIZE = 64, PIECE = 1024 * 1024 };
 
 /* 0 or -errno. What cannot be read from the damaged place is zeros in the copy. */
-static int range_copy(struct store *store, const struct segment *segment, uint64_t lsn,
-	uint64_t length, int fd)
+static int range_copy(
+	struct store *store, const struct segment *segment, uint64_t lsn, uint64_t length, int fd)
 {
 	char *data = must_alloc(PIECE);
 	int error = 0;
@@ -99,8 +99,7 @@ void quarantine_message(struct store *store, const struct snapshot *snap)
 
 	id_text((struct id){ snap->id.hi, snap->id.lo }, text);
 	snprintf(what, sizeof what, "message %s", text);
-	kept = snap->pinned &&
-		quarantine_range(store, snap->pinned, snap->lsn, snap->length, what);
+	kept = snap->pinned && quarantine_range(store, snap->pinned, snap->lsn, snap->length, what);
 	if (kept && snap->flags & LIVING_SPOOLED)
 		kept = quarantine_spool(store, snap->id);
 	pthread_mutex_lock(&store->lock);

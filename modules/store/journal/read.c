@@ -13,11 +13,11 @@
 
 enum { AGAIN = 60 * 1000000 /* after a disk that did not answer: microseconds */ };
 
-/* ---- READ ---------------------------------------------------------------------------------- */
+/* ---- READ -------------------------------------------------------------------------------- */
 
-/* Octets [offset, offset + len) of the content: what is in the record, then what is in the spool. */
-static int content_read(struct store *store, const struct view *view, uint64_t offset, char *to,
-	uint64_t len)
+/* Octets [offset, offset + len) of the content: first what is in the record, then the spool. */
+static int content_read(
+	struct store *store, const struct view *view, uint64_t offset, char *to, uint64_t len)
 {
 	struct str inside = view->record.content;
 	struct why why;
@@ -133,7 +133,7 @@ int store_unspool(struct store *store, const struct tmail_queue_read *q,
 	return status;
 }
 
-/* ---- CHECK, COUNT -------------------------------------------------------------------------- */
+/* ---- CHECK, COUNT ------------------------------------------------------------------------ */
 
 int store_check(struct store *store, const struct tmail_queue_check *q)
 {
@@ -158,7 +158,7 @@ void store_count(struct store *store, struct tmail_queue_counts *answer)
 	answer->size = size;
 }
 
-/* ---- CLAIM, RELEASE ------------------------------------------------------------------------ */
+/* ---- CLAIM, RELEASE ---------------------------------------------------------------------- */
 
 /* Takes from the heap what is due, with its states as they were before the claim. */
 static uint32_t claim_take(struct store *store, const struct tmail_queue_claim *q,
@@ -212,14 +212,15 @@ static uint32_t claim_read(struct store *store, struct snapshot *snap, const str
 	else if (status == TMAIL_REFUSED)
 		quarantine_message(store, snap);
 	else
-		store_release(store, &(struct tmail_queue_release){ .count = 1, .ids = &snap->id,
-						.due = now + AGAIN });
+		store_release(store,
+			&(struct tmail_queue_release){
+				.count = 1, .ids = &snap->id, .due = now + AGAIN });
 	snapshot_drop(store, snap);
 	return count;
 }
 
-int store_claim(struct store *store, const struct tmail_queue_claim *q,
-	const struct memory *memory, struct tmail_queue_claimed *answer)
+int store_claim(struct store *store, const struct tmail_queue_claim *q, const struct memory *memory,
+	struct tmail_queue_claimed *answer)
 {
 	struct arena *arena = arena_new(16 * 1024);
 	struct memory scratch = { .arena = arena };
@@ -239,8 +240,8 @@ int store_claim(struct store *store, const struct tmail_queue_claim *q,
 	entries = memory_take(memory, (size_t)most * sizeof *entries);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!entries) {
-			store_release(store, &(struct tmail_queue_release){ .count = 1,
-							.ids = &snaps[i].id });
+			store_release(store,
+				&(struct tmail_queue_release){ .count = 1, .ids = &snaps[i].id });
 			snapshot_drop(store, &snaps[i]);
 			continue;
 		}

@@ -36,9 +36,9 @@ static bool reclaim_due(struct store *store)
 	return wanted;
 }
 
-/* The oldest message above `after`, if it is in the oldest file and that is not the one being written. */
-static bool oldest_take(struct store *store, const struct memory *memory, uint64_t after,
-	struct snapshot *snap)
+/* The oldest message above `after`, if it is in the oldest file. */
+static bool oldest_take(
+	struct store *store, const struct memory *memory, uint64_t after, struct snapshot *snap)
 {
 	struct table *t = &store->table;
 	bool found = false;
@@ -62,8 +62,11 @@ static bool copy_stage(struct store *store, const struct snapshot *snap, const s
 {
 	struct state_words *states =
 		ARENA_ARRAY(arena, struct state_words, snap->count ? snap->count : 1);
-	struct copy copy = { .from = view->record, .held = snap->hold != 0,
-		.listed = snap->flags & LIVING_WANTED, .hold = view->hold, .states = states,
+	struct copy copy = { .from = view->record,
+		.held = snap->hold != 0,
+		.listed = snap->flags & LIVING_WANTED,
+		.hold = view->hold,
+		.states = states,
 		.count = snap->count };
 	struct extent extent;
 	char *to;

@@ -12,7 +12,7 @@
 
 enum { META_FIXED = 72, RECIPIENT_LEAST = 16 };
 
-/* ---- writing --------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 static char *put_u32(char *to, uint32_t v)
 {
@@ -65,8 +65,8 @@ static uint64_t content_length(const struct tmail_queue_op *op)
 static uint64_t kept_length(const struct tmail_queue_op *op)
 {
 	const struct tmail_envelope *e = op->envelope;
-	uint64_t length = META_FIXED + 4 * 4 + (uint64_t)e->sender.len + e->envid.len + e->login.len +
-		op->opaque.len;
+	uint64_t length = META_FIXED + 4 * 4 + (uint64_t)e->sender.len + e->envid.len +
+		e->login.len + op->opaque.len;
 
 	TMAIL_EACH(struct tmail_recipient, r, e->recipients)
 		length += RECIPIENT_LEAST + (uint64_t)r->address.len + r->original.len;
@@ -228,7 +228,7 @@ void copy_write(char *to, const struct copy *copy, struct extent extent)
 	record_finish(to, RECORD_COPY, flags, copy->from.id, extent, copy->from.content_crc);
 }
 
-/* ---- reading --------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static uint32_t get_u32(const char *at)
 {
@@ -248,9 +248,12 @@ static uint64_t get_u64(const char *at)
 
 void record_read_head(const char *in, struct record *r)
 {
-	*r = (struct record){ .type = (uint8_t)in[0], .flags = (uint8_t)in[1],
-		.meta_crc = get_u32(in + 8), .content_crc = get_u32(in + 16),
-		.id = { get_u64(in + 24), get_u64(in + 32) }, .meta = { NULL, get_u32(in + 4) },
+	*r = (struct record){ .type = (uint8_t)in[0],
+		.flags = (uint8_t)in[1],
+		.meta_crc = get_u32(in + 8),
+		.content_crc = get_u32(in + 16),
+		.id = { get_u64(in + 24), get_u64(in + 32) },
+		.meta = { NULL, get_u32(in + 4) },
 		.content = { NULL, get_u32(in + 12) } };
 }
 
@@ -301,8 +304,8 @@ static bool read_tm_str(struct reader *at, struct tmail_str *s)
 
 bool meta_recipient(struct reader *at, struct tmail_recipient *r)
 {
-	return read_u32(at, &r->index) && read_u32(at, &r->notify) && read_tm_str(at, &r->address) &&
-		read_tm_str(at, &r->original);
+	return read_u32(at, &r->index) && read_u32(at, &r->notify) &&
+		read_tm_str(at, &r->address) && read_tm_str(at, &r->original);
 }
 
 bool meta_state(struct reader *at, struct state_words *s)

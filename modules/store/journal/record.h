@@ -89,7 +89,7 @@ struct outcome {
 	struct state_words words;
 };
 bool outcome_read(const struct record *r, struct outcome *outcome);
-bool due_read(const struct record *r, int64_t *due);     /* FREE, DUE */
+bool due_read(const struct record *r, int64_t *due);      /* FREE, DUE */
 bool hold_read(const struct record *r, struct str *hold); /* HOLD */
 
 #endif

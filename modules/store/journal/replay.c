@@ -49,8 +49,8 @@ static struct str window_get(struct window *w, uint64_t lsn, size_t len)
 }
 
 /* The batch at an LSN, checked. */
-static enum batch_state batch_at(struct window *w, uint64_t lsn, struct batch_head *head,
-	struct str *batch)
+static enum batch_state batch_at(
+	struct window *w, uint64_t lsn, struct batch_head *head, struct str *batch)
 {
 	struct str in = window_get(w, lsn, BATCH_HEAD);
 
@@ -61,7 +61,7 @@ static enum batch_state batch_at(struct window *w, uint64_t lsn, struct batch_he
 	return batch->data ? batch_check(*batch, head) : BATCH_BAD;
 }
 
-/* ---- what a record does to the table ------------------------------------------------------- */
+/* ---- what a record does to the table ----------------------------------------------------- */
 
 struct apply {
 	struct store *store;
@@ -69,8 +69,8 @@ struct apply {
 	uint64_t last; /* LSN of the last batch of the file */
 };
 
-static void states_read(const struct record *r, const struct meta *meta, struct state *states,
-	uint64_t lsn)
+static void states_read(
+	const struct record *r, const struct meta *meta, struct state *states, uint64_t lsn)
 {
 	struct reader recipients = reader_of(meta->recipients), words = reader_of(meta->states);
 	int64_t due = meta->due ? meta->due : meta->received;
@@ -82,8 +82,11 @@ static void states_read(const struct record *r, const struct meta *meta, struct 
 		must(meta_recipient(&recipients, &recipient));
 		if (r->flags & RECORD_STATES)
 			must(meta_state(&words, &s));
-		states[i] = (struct state){ .due = s.due, .words = lsn, .index = recipient.index,
-			.attempts = s.attempts & 0xffffff, .fate = s.fate & 0x7f };
+		states[i] = (struct state){ .due = s.due,
+			.words = lsn,
+			.index = recipient.index,
+			.attempts = s.attempts & 0xffffff,
+			.fate = s.fate & 0x7f };
 	}
 }
 
@@ -156,8 +159,8 @@ static bool record_apply(struct table *t, const struct record *r, uint64_t lsn)
 	return false;
 }
 
-static void record_damaged(struct apply *a, const struct window *w, const struct record *r,
-	uint64_t lsn)
+static void record_damaged(
+	struct apply *a, const struct window *w, const struct record *r, uint64_t lsn)
 {
 	struct extent extent = { (uint32_t)r->meta.len, (uint32_t)r->content.len };
 
@@ -168,8 +171,8 @@ static void record_damaged(struct apply *a, const struct window *w, const struct
 		quarantine_spool(a->store, r->id);
 }
 
-static void batch_apply(struct apply *a, const struct window *w, struct str batch,
-	const struct batch_head *head)
+static void batch_apply(
+	struct apply *a, const struct window *w, struct str batch, const struct batch_head *head)
 {
 	size_t at = BATCH_HEAD, offset;
 	struct record r;
@@ -185,7 +188,7 @@ static void batch_apply(struct apply *a, const struct window *w, struct str batc
 		a->replayed->first = head->first;
 }
 
-/* ---- the files ----------------------------------------------------------------------------- */
+/* ---- the files --------------------------------------------------------------------------- */
 
 /* What is known of a file before it is read. */
 struct bounds {
@@ -293,9 +296,9 @@ static bool tail_keep(struct apply *a, struct window *w, uint64_t end, struct wh
 
 	if (end > a->last) {
 		tail = window_get(w, a->last, (size_t)(end - a->last));
-		error = tail.data ? segment_write(&store->segments, w->segment, a->last, tail.data,
-					    tail.len)
-				  : -EIO;
+		error = tail.data
+			? segment_write(&store->segments, w->segment, a->last, tail.data, tail.len)
+			: -EIO;
 	} else if (!w->segment->headless) {
 		error = segment_header(&store->segments, w->segment);
 	}

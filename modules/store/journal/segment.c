@@ -19,15 +19,24 @@ static const char magic[8] = "tmailjrn";
 static const char prefix[] = "segment-";
 
 enum { VERSION = 1 };
-enum { AT_CRC = 8, AT_VERSION = 12, AT_STORE = 16, AT_SEQUENCE = 32, AT_BASE = 40, AT_END = 48,
-	AT_FIRST = 56, AT_SIZE = 64, AT_NEEDS = 72 };
+enum {
+	AT_CRC = 8,
+	AT_VERSION = 12,
+	AT_STORE = 16,
+	AT_SEQUENCE = 32,
+	AT_BASE = 40,
+	AT_END = 48,
+	AT_FIRST = 56,
+	AT_SIZE = 64,
+	AT_NEEDS = 72
+};
 
 void segment_name(uint32_t number, char name[SEGMENT_NAME])
 {
 	snprintf(name, SEGMENT_NAME, "%s%08" PRIu32, prefix, number);
 }
 
-/* ---- headers --------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------- */
 
 static void put(char *to, uint64_t v, size_t octets)
 {
@@ -81,7 +90,7 @@ static enum header_state header_read(char *in, struct segment *segment, struct s
 	return HEADER_GOOD;
 }
 
-/* ---- the arrays ------------------------------------------------------------------------ */
+/* ---- the arrays -------------------------------------------------------------------------- */
 
 static void array_add(struct segment ***array, size_t *count, size_t *cap, struct segment *segment)
 {
@@ -146,10 +155,10 @@ uint32_t segments_number(struct segments *s)
 	return s->next_number++;
 }
 
-/* ---- one file --------------------------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------------------------- */
 
-int segment_read(const struct segments *s, const struct segment *segment, uint64_t lsn, void *to,
-	size_t len)
+int segment_read(
+	const struct segments *s, const struct segment *segment, uint64_t lsn, void *to, size_t len)
 {
 	must(lsn >= segment->base && lsn - segment->base <= segment->capacity &&
 		len <= segment->capacity - (lsn - segment->base));
@@ -161,7 +170,8 @@ int segment_write(const struct segments *s, const struct segment *segment, uint6
 {
 	must(lsn >= segment->base && lsn - segment->base <= segment->capacity &&
 		len <= segment->capacity - (lsn - segment->base));
-	return file_write_all(s->files, segment->fd, from, len, SEGMENT_HEADER + lsn - segment->base);
+	return file_write_all(
+		s->files, segment->fd, from, len, SEGMENT_HEADER + lsn - segment->base);
 }
 
 void segment_close(struct segments *s, struct segment **segment)
@@ -198,7 +208,9 @@ struct segment *segment_make(struct segments *s, uint32_t number, bool *full, st
 		return NULL;
 	}
 	segment = must_alloc(sizeof *segment);
-	*segment = (struct segment){ .capacity = s->size - SEGMENT_HEADER, .number = number, .fd = fd };
+	*segment = (struct segment){
+		.capacity = s->size - SEGMENT_HEADER, .number = number, .fd = fd
+	};
 	error = f->allocate(f, fd, s->size);
 	if (error == 0)
 		error = f->flush(f, fd);
@@ -360,7 +372,8 @@ static bool scan_headers(struct scan *scan, struct why *why)
 		segment_name(segment->number, name);
 		segment->fd = s->files->open(s->files, name, FILE_OLD);
 		if (segment->fd < 0) {
-			good = why_set(why, "%s cannot be opened: %s", name, strerror(-segment->fd));
+			good = why_set(
+				why, "%s cannot be opened: %s", name, strerror(-segment->fd));
 			break;
 		}
 		segment->headless = true;
@@ -441,10 +454,14 @@ bool segments_open(struct segments *s, struct files *files, uint64_t size, struc
 	bool good;
 	int error;
 
-	*s = (struct segments){ .files = files, .size = size, .next_number = 1,
-		.next_sequence = 1, .next_base = BLOCK };
+	*s = (struct segments){ .files = files,
+		.size = size,
+		.next_number = 1,
+		.next_sequence = 1,
+		.next_base = BLOCK };
 	error = files->list(files, ".", scan_found, &scan);
-	good = error == 0 || why_set(why, "the store's folder cannot be read: %s", strerror(-error));
+	good = error == 0 ||
+		why_set(why, "the store's folder cannot be read: %s", strerror(-error));
 	good = good && scan_headers(&scan, why);
 	if (good)
 		scan_adopt(s, &scan);

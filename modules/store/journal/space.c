@@ -145,7 +145,7 @@ void space_given_back(struct store *store, uint64_t octets)
 	store->reserved -= octets < store->reserved ? octets : store->reserved;
 }
 
-/* ---- the keeper's part ---------------------------------------------------------------------- */
+/* ---- the keeper's part ------------------------------------------------------------------- */
 
 /* What nobody needs: nothing living up to its end, a durable word that says so, no reader. */
 static bool oldest_is_free(const struct store *store)

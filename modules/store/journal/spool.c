@@ -180,8 +180,7 @@ static void spool_drop(struct store *store, struct tmail_id id)
 	spool_remove(store, id);
 }
 
-int spool_write(struct store *store, const struct tmail_queue_spool *q, bool *full,
-	struct why *why)
+int spool_write(struct store *store, const struct tmail_queue_spool *q, bool *full, struct why *why)
 {
 	struct spool *spool = spool_find(store, q->id);
 	int error = 0;
@@ -283,7 +282,8 @@ static int pieces_read(struct store *store, int fd, const uint32_t *sums, uint64
 	while (len && status == TMAIL_OK) {
 		uint64_t start = offset / PIECE * PIECE;
 		size_t size = total - start < PIECE ? (size_t)(total - start) : PIECE;
-		size_t skip = (size_t)(offset - start), part = size - skip < len ? size - skip : len;
+		size_t skip = (size_t)(offset - start),
+		       part = size - skip < len ? size - skip : len;
 		int error = file_read_all(store->files, fd, piece, size, start);
 
 		if (error)
@@ -324,7 +324,7 @@ int spool_read(struct store *store, struct tmail_id id, uint64_t total, uint32_t
 	return status;
 }
 
-/* ---- at start ------------------------------------------------------------------------------ */
+/* ---- at start ---------------------------------------------------------------------------- */
 
 struct sweep {
 	struct store *store;

@@ -29,8 +29,8 @@ void spools_free(struct store *store);
 
 /* The operations SPOOL and UNSPOOL. TRY_LATER and why: the disk; REFUSED and why: octets that do
  * not follow those before. */
-int spool_write(struct store *store, const struct tmail_queue_spool *q, bool *full,
-	struct why *why);
+int spool_write(
+	struct store *store, const struct tmail_queue_spool *q, bool *full, struct why *why);
 /* Of a spool that is not added yet, or of a living message (`total` octets, checksum `check` of its
  * table). NOT_FOUND: no such. REFUSED: damaged. */
 int spool_read_open(struct store *store, const struct tmail_queue_read *q,

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* ---- loading -------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------- */
 
 static void table_reset(struct store *store)
 {
@@ -133,7 +133,7 @@ static bool store_load(struct store *store, struct why *why)
 	return true;
 }
 
-/* ---- the keeper ----------------------------------------------------------------------------- */
+/* ---- the keeper -------------------------------------------------------------------------- */
 
 static bool spools_turn(struct store *store)
 {
@@ -178,8 +178,7 @@ static void keeper_wait(struct store *store)
 	ns += until.tv_nsec;
 	until.tv_sec += ns / 1000000000;
 	until.tv_nsec = ns % 1000000000;
-	while (!store->stopping &&
-		pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0)
+	while (!store->stopping && pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0)
 		;
 	store->woken = false;
 }
@@ -227,7 +226,7 @@ static void keeper_stop(struct store *store)
 	store->keeper_runs = false;
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------- */
 
 static void store_free(struct store *store)
 {
@@ -252,8 +251,8 @@ static int64_t now_real(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-struct store *store_open(struct files *files, const struct store_settings *settings,
-	struct why *why)
+struct store *store_open(
+	struct files *files, const struct store_settings *settings, struct why *why)
 {
 	struct store *store = must_alloc(sizeof *store);
 	pthread_condattr_t attributes;

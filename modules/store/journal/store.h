@@ -53,8 +53,8 @@ struct store {
 
 /* Replays the journal. The store takes the files, which are closed with it, also when this fails:
  * NULL and why. */
-struct store *store_open(struct files *files, const struct store_settings *settings,
-	struct why *why);
+struct store *store_open(
+	struct files *files, const struct store_settings *settings, struct why *why);
 /* Writes what the index has not heard yet. */
 void store_close(struct store **store);
 

@@ -21,7 +21,7 @@ void table_init(struct table *t, struct segments *segments)
 	list_init(&t->dirty);
 }
 
-/* ---- memory ----------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------ */
 
 static void slab_add(struct table *t)
 {
@@ -88,7 +88,7 @@ void table_free(struct table *t)
 	*t = (struct table){ 0 };
 }
 
-/* ---- keeping things in step ---------------------------------------------------------------- */
+/* ---- keeping things in step -------------------------------------------------------------- */
 
 static uint64_t *counter_of(struct table *t, uint32_t fate)
 {
@@ -223,7 +223,7 @@ static void table_remove(struct table *t, struct living *m, uint64_t lsn)
 	}
 }
 
-/* ---- changes ------------------------------------------------------------------------------ */
+/* ---- changes ----------------------------------------------------------------------------- */
 
 static void state_set(struct table *t, struct living *m, struct state *s, struct state to)
 {
@@ -251,8 +251,11 @@ void table_outcome(struct table *t, struct living *m, uint32_t recipient, uint32
 	if (lsn <= m->as_of || !s || !fate_lives(s->fate))
 		return;
 	state_set(t, m, s,
-		(struct state){ .due = due, .words = lsn, .index = s->index,
-			.attempts = attempts & 0xffffff, .fate = fate & 0x7f });
+		(struct state){ .due = due,
+			.words = lsn,
+			.index = s->index,
+			.attempts = attempts & 0xffffff,
+			.fate = fate & 0x7f });
 	table_touch(t, m, lsn);
 	table_schedule(t, m);
 }
@@ -349,7 +352,7 @@ void table_copied(struct table *t, struct living *m, uint64_t lsn, uint32_t leng
 	table_schedule(t, m);
 }
 
-/* ---- claims -------------------------------------------------------------------------------- */
+/* ---- claims ------------------------------------------------------------------------------ */
 
 void table_claim(struct table *t, struct living *m, int64_t now)
 {
@@ -373,7 +376,7 @@ void table_release(struct table *t, struct living *m, int64_t due)
 	table_schedule(t, m);
 }
 
-/* ---- loading ------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------- */
 
 static int compare_lsn(const void *a, const void *b)
 {
@@ -398,7 +401,7 @@ void table_sort(struct table *t)
 	free(all);
 }
 
-/* ---- for the index -------------------------------------------------------------------------- */
+/* ---- for the index ----------------------------------------------------------------------- */
 
 struct living *table_take_dirty(struct table *t)
 {

@@ -22,7 +22,7 @@ struct table {
 	size_t dirty_count;
 	struct ended ended;
 	struct tmail_queue_counts counts;
-	uint64_t length; /* of the records of the living, together */
+	uint64_t length;         /* of the records of the living, together */
 	struct tmail_id *spools; /* of messages that have ended: to be removed */
 	size_t spool_count, spool_cap;
 	struct slab *slabs;

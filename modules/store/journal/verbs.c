@@ -112,8 +112,9 @@ static int message_check(struct store *store, struct tmail_id id, struct arena *
 	int status;
 
 	do {
-		struct tmail_queue_read q = { .size = sizeof q, .id = id, .offset = offset,
-			.limit = PIECE };
+		struct tmail_queue_read q = {
+			.size = sizeof q, .id = id, .offset = offset, .limit = PIECE
+		};
 
 		arena_reset(arena);
 		status = store_read(store, &q, &memory, &content);
@@ -148,7 +149,8 @@ static int check_run(struct tmail_call *call, const struct tmail_list *values)
 	arena_free(&arena);
 	if (status == TMAIL_OK && bad == 0)
 		return TMAIL_OK;
-	call->host->emit->fail(call, "the store is damaged; docs/journal.md says what is kept where");
+	call->host->emit->fail(
+		call, "the store is damaged; docs/journal.md says what is kept where");
 	return TMAIL_REFUSED;
 }
 

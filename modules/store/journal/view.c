@@ -32,8 +32,8 @@ bool snapshot_of(struct store *store, const struct living *m, const struct memor
 	return true;
 }
 
-int snapshot_take(struct store *store, struct tmail_id id, const struct memory *memory,
-	struct snapshot *snap)
+int snapshot_take(
+	struct store *store, struct tmail_id id, const struct memory *memory, struct snapshot *snap)
 {
 	const struct living *m;
 	int status = TMAIL_NOT_FOUND;
@@ -175,11 +175,18 @@ static int view_entries(struct store *store, const struct snapshot *snap,
 			status = words_fetch(store, snap, s, memory, &words.reply);
 		if (status != TMAIL_OK)
 			return status;
-		view->entries[i] = (struct tmail_queue_entry){ .id = snap->id, .recipient = s->index,
-			.fate = s->fate, .attempts = s->attempts, .held = snap->hold != 0,
-			.due = s->due, .received = view->meta.received, .octets = snap->octets,
-			.sender = tm(view->meta.sender), .address = recipients[i].address,
-			.reply = tm(words.reply), .hold = tm(view->hold) };
+		view->entries[i] = (struct tmail_queue_entry){ .id = snap->id,
+			.recipient = s->index,
+			.fate = s->fate,
+			.attempts = s->attempts,
+			.held = snap->hold != 0,
+			.due = s->due,
+			.received = view->meta.received,
+			.octets = snap->octets,
+			.sender = tm(view->meta.sender),
+			.address = recipients[i].address,
+			.reply = tm(words.reply),
+			.hold = tm(view->hold) };
 	}
 	return TMAIL_OK;
 }
@@ -187,7 +194,8 @@ static int view_entries(struct store *store, const struct snapshot *snap,
 int view_read(struct store *store, const struct snapshot *snap, enum view_part part,
 	const struct memory *memory, struct view *view)
 {
-	size_t first = part == VIEW_CONTENT || snap->length < READ_FIRST ? snap->length : READ_FIRST;
+	size_t first =
+		part == VIEW_CONTENT || snap->length < READ_FIRST ? snap->length : READ_FIRST;
 	struct tmail_recipient *recipients;
 	struct reader at;
 	int status = record_fetch(store, snap->lsn, first, part, memory, &view->record);
@@ -207,10 +215,15 @@ int view_read(struct store *store, const struct snapshot *snap, enum view_part p
 	if (status != TMAIL_OK)
 		return status;
 	view->envelope = (struct tmail_envelope){ .size = sizeof view->envelope,
-		.body = view->meta.body, .ret = view->meta.ret, .smtputf8 = view->meta.smtputf8,
-		.id = snap->id, .received = view->meta.received,
-		.declared_size = view->meta.declared, .sender = tm(view->meta.sender),
-		.envid = tm(view->meta.envid), .login = tm(view->meta.login),
+		.body = view->meta.body,
+		.ret = view->meta.ret,
+		.smtputf8 = view->meta.smtputf8,
+		.id = snap->id,
+		.received = view->meta.received,
+		.declared_size = view->meta.declared,
+		.sender = tm(view->meta.sender),
+		.envid = tm(view->meta.envid),
+		.login = tm(view->meta.login),
 		.recipients = { recipients, snap->count, sizeof *recipients } };
 	return view_entries(store, snap, recipients, memory, view);
 }

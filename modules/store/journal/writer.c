@@ -36,12 +36,13 @@ void writer_free(struct writer *w)
 	*w = (struct writer){ 0 };
 }
 
-/* ---- results ------------------------------------------------------------------------------ */
+/* ---- results ----------------------------------------------------------------------------- */
 
 static void answer(const struct tmail_queue_write *q, uint32_t op, enum tmail_queue_result result,
 	const char *why, bool full)
 {
-	q->results[op] = (struct tmail_queue_verdict){ result, full, { why, why ? strlen(why) : 0 } };
+	q->results[op] =
+		(struct tmail_queue_verdict){ result, full, { why, why ? strlen(why) : 0 } };
 }
 
 static enum admission refuse(const struct tmail_queue_write *q, uint32_t op, const char *why)
@@ -56,7 +57,7 @@ static enum admission accept(const struct tmail_queue_write *q, uint32_t op)
 	return ANSWERED;
 }
 
-/* ---- staging ------------------------------------------------------------------------------ */
+/* ---- staging ----------------------------------------------------------------------------- */
 
 static void stage(struct writer *w, struct staged staged)
 {
@@ -85,8 +86,8 @@ static const struct tmail_queue_op *op_at(const struct tmail_queue_write *q, uin
 }
 
 /* An ADD of the same call, which the table does not know yet. */
-static bool added_here(const struct writer *w, const struct tmail_queue_write *q,
-	struct tmail_id id)
+static bool added_here(
+	const struct writer *w, const struct tmail_queue_write *q, struct tmail_id id)
 {
 	for (size_t i = w->staged_count; i-- > 0;) {
 		const struct tmail_queue_op *op;
@@ -132,8 +133,8 @@ static bool add_known(struct store *store, struct tmail_id id)
 	return known;
 }
 
-static enum admission add_admit(struct store *store, const struct tmail_queue_write *q, uint32_t at,
-	uint32_t *check)
+static enum admission add_admit(
+	struct store *store, const struct tmail_queue_write *q, uint32_t at, uint32_t *check)
 {
 	const struct tmail_queue_op *op = op_at(q, at);
 
@@ -156,8 +157,8 @@ static enum admission add_admit(struct store *store, const struct tmail_queue_wr
 }
 
 /* Is there what the operation is about? */
-static enum admission change_admit(struct store *store, const struct tmail_queue_write *q,
-	uint32_t at)
+static enum admission change_admit(
+	struct store *store, const struct tmail_queue_write *q, uint32_t at)
 {
 	const struct tmail_queue_op *op = op_at(q, at);
 	enum admission admission = STAGED;
@@ -215,20 +216,20 @@ static enum admission op_stage(struct store *store, const struct tmail_queue_wri
 						  : change_admit(store, q, at);
 	if (admission != STAGED)
 		return admission;
-	if (!record_measure(op, &extent) ||
-		BATCH_HEAD + extent_size(extent) > w->active->capacity)
+	if (!record_measure(op, &extent) || BATCH_HEAD + extent_size(extent) > w->active->capacity)
 		return refuse(q, at, "longer than a file of the journal (segment_size)");
 	to = batch_reserve(&w->batch, extent_size(extent));
 	if (!to)
 		return NO_ROOM;
 	due = op_due(store, op);
 	record_write(to, op, extent, check, due);
-	stage(w, (struct staged){ at, (uint32_t)batch_add(&w->batch, to, extent_size(extent)),
-		(uint32_t)extent_size(extent), due, op->id });
+	stage(w,
+		(struct staged){ at, (uint32_t)batch_add(&w->batch, to, extent_size(extent)),
+			(uint32_t)extent_size(extent), due, op->id });
 	return STAGED;
 }
 
-/* ---- applying ----------------------------------------------------------------------------- */
+/* ---- applying ---------------------------------------------------------------------------- */
 
 static void add_apply(struct store *store, const struct tmail_queue_op *op, uint64_t lsn,
 	const struct staged *staged)
@@ -254,7 +255,8 @@ static void add_apply(struct store *store, const struct tmail_queue_op *op, uint
 	TMAIL_EACH(struct tmail_recipient, r, e->recipients) {
 		/* Who holds it does not deliver it: it is claimed by nobody then. */
 		states[place++] = (struct state){ .due = staged->due ? staged->due : e->received,
-			.words = lsn, .index = r->index,
+			.words = lsn,
+			.index = r->index,
 			.claimed = staged->due == 0 && !op->reply.len };
 	}
 	table_insert(&store->table, m);
@@ -295,8 +297,8 @@ static void op_apply(struct store *store, const struct tmail_queue_op *op, uint6
 	}
 }
 
-static void batch_apply(struct store *store, const struct tmail_queue_write *q,
-	const struct batch_head *head)
+static void batch_apply(
+	struct store *store, const struct tmail_queue_write *q, const struct batch_head *head)
 {
 	struct writer *w = &store->writer;
 	uint64_t added = 0, copied = 0;
@@ -338,7 +340,7 @@ static void batch_apply(struct store *store, const struct tmail_queue_write *q,
 		note_count(&store->notes, METRIC_COPIED, copied);
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------- */
 
 /* What lies below is not needed any more: not by the journal, and not by the index either. */
 static uint64_t first_now(struct store *store)
@@ -346,8 +348,8 @@ static uint64_t first_now(struct store *store)
 	uint64_t first;
 
 	pthread_mutex_lock(&store->lock);
-	first = table_first(&store->table, store->writer.active ? store->writer.active->base
-								: store->writer.end);
+	first = table_first(&store->table,
+		store->writer.active ? store->writer.active->base : store->writer.end);
 	if (store->mark < first)
 		first = store->mark;
 	if (first < store->writer.first)
@@ -452,7 +454,7 @@ static void batch_commit(struct store *store, const struct tmail_queue_write *q)
 	}
 }
 
-/* ---- the call ----------------------------------------------------------------------------- */
+/* ---- the call ---------------------------------------------------------------------------- */
 
 static uint64_t room_left(const struct writer *w)
 {
@@ -460,8 +462,8 @@ static uint64_t room_left(const struct writer *w)
 }
 
 /* One batch of operations from *at on. False: there is no file to write to. */
-static bool batch_run(struct store *store, const struct tmail_queue_write *q, uint32_t *at,
-	bool *copied)
+static bool batch_run(
+	struct store *store, const struct tmail_queue_write *q, uint32_t *at, bool *copied)
 {
 	struct writer *w = &store->writer;
 	bool full = false, stuck = false;

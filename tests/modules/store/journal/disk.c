@@ -79,8 +79,7 @@ static void name_change(struct disk *d, const char *name, int inode)
 	entry_set(d->now, &d->now_count, name, inode);
 	if (d->change_count == DISK_OPS) { /* the file system wrote some by itself */
 		for (size_t i = 0; i < DISK_OPS / 2; i++)
-			entry_set(d->kept, &d->kept_count, d->changes[i].name,
-				d->changes[i].inode);
+			entry_set(d->kept, &d->kept_count, d->changes[i].name, d->changes[i].inode);
 		d->change_count -= DISK_OPS / 2;
 		memmove(d->changes, d->changes + DISK_OPS / 2,
 			d->change_count * sizeof *d->changes);
@@ -224,8 +223,7 @@ static ssize_t disk_write_at(struct files *f, int fd, const void *from, size_t l
 		inode_resize(inode, (size_t)(at + len));
 	if (len) {
 		memcpy(inode->now + at, from, len);
-		memset(inode->dirty + at / SECTOR, 1,
-			(at + len - 1) / SECTOR - at / SECTOR + 1);
+		memset(inode->dirty + at / SECTOR, 1, (at + len - 1) / SECTOR - at / SECTOR + 1);
 	}
 	return error ? error : (ssize_t)len;
 }
@@ -274,8 +272,7 @@ static int disk_flush_folder(struct files *f, const char *folder)
 		return error;
 	for (size_t i = 0; i < d->change_count; i++) {
 		if (in_folder(d->changes[i].name, folder))
-			entry_set(d->kept, &d->kept_count, d->changes[i].name,
-				d->changes[i].inode);
+			entry_set(d->kept, &d->kept_count, d->changes[i].name, d->changes[i].inode);
 		else
 			d->changes[left++] = d->changes[i];
 	}
@@ -335,8 +332,8 @@ static int disk_make_folder(struct files *f, const char *name)
 	return disk_of(f)->off ? -EIO : 0;
 }
 
-static int disk_list(struct files *f, const char *folder,
-	void (*found)(void *ctx, const char *name), void *ctx)
+static int disk_list(
+	struct files *f, const char *folder, void (*found)(void *ctx, const char *name), void *ctx)
 {
 	struct disk *d = disk_of(f);
 	char(*names)[DISK_NAME] = calloc(DISK_FILES, DISK_NAME);

@@ -13,8 +13,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum disk_call { DISK_OPEN, DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_FLUSH_FOLDER, DISK_ALLOCATE,
-	DISK_REMOVE, DISK_RENAME, DISK_CALLS };
+enum disk_call {
+	DISK_OPEN,
+	DISK_READ,
+	DISK_WRITE,
+	DISK_FLUSH,
+	DISK_FLUSH_FOLDER,
+	DISK_ALLOCATE,
+	DISK_REMOVE,
+	DISK_RENAME,
+	DISK_CALLS
+};
 
 /* What becomes of blocks that were not flushed. */
 enum disk_crash { CRASH_NOTHING, CRASH_ALL, CRASH_WRITES, CRASH_SECTORS, CRASH_MODES };

@@ -37,7 +37,9 @@ void kit_end(struct kit *k)
 bool kit_open(struct kit *k)
 {
 	struct store_settings settings = { .segment_size = k->segment_size,
-		.index_path = k->no_index ? NULL : k->index, .interval = 1, .now = clock_one,
+		.index_path = k->no_index ? NULL : k->index,
+		.interval = 1,
+		.now = clock_one,
 		.keep_free = k->keep_free };
 
 	k->store = store_open(&k->disk->files, &settings, &k->why);
@@ -93,13 +95,20 @@ static uint32_t write_ops(struct kit *k, struct tmail_queue_op *ops, uint32_t co
 static uint32_t add_op(struct kit *k, uint64_t n, size_t octets, size_t spooled)
 {
 	struct tmail_recipient recipient = { .address = TMAIL_STR("r@example.com") };
-	struct tmail_envelope envelope = { .size = sizeof envelope, .id = kit_id(n), .received = 5,
-		.sender = TMAIL_STR("s@example.com"), .recipients = { &recipient, 1, sizeof recipient } };
+	struct tmail_envelope envelope = { .size = sizeof envelope,
+		.id = kit_id(n),
+		.received = 5,
+		.sender = TMAIL_STR("s@example.com"),
+		.recipients = { &recipient, 1, sizeof recipient } };
 	char *data = must_alloc(octets + 1);
 	struct tmail_str content = { data, octets };
-	struct tmail_queue_op op = { .change = TMAIL_QUEUE_ADD, .id = kit_id(n),
-		.envelope = &envelope, .content = &content, .content_count = 1,
-		.spooled = spooled > 0, .spool_size = spooled };
+	struct tmail_queue_op op = { .change = TMAIL_QUEUE_ADD,
+		.id = kit_id(n),
+		.envelope = &envelope,
+		.content = &content,
+		.content_count = 1,
+		.spooled = spooled > 0,
+		.spool_size = spooled };
 	uint32_t result;
 
 	octets_make(n, 0, data, octets);
@@ -139,8 +148,12 @@ bool kit_full(void)
 
 static struct tmail_queue_op outcome_op(uint64_t n, uint32_t fate, const char *reply)
 {
-	return (struct tmail_queue_op){ .change = TMAIL_QUEUE_OUTCOME, .id = kit_id(n), .fate = fate,
-		.attempts = 1, .due = 500, .reply = { reply, strlen(reply) } };
+	return (struct tmail_queue_op){ .change = TMAIL_QUEUE_OUTCOME,
+		.id = kit_id(n),
+		.fate = fate,
+		.attempts = 1,
+		.due = 500,
+		.reply = { reply, strlen(reply) } };
 }
 
 uint32_t kit_defer(struct kit *k, uint64_t n, const char *reply)
@@ -160,8 +173,9 @@ uint32_t kit_deliver(struct kit *k, uint64_t n)
 
 uint32_t kit_hold(struct kit *k, uint64_t n, const char *reason)
 {
-	struct tmail_queue_op op = { .change = TMAIL_QUEUE_HOLD, .id = kit_id(n),
-		.reply = { reason, strlen(reason) } };
+	struct tmail_queue_op op = {
+		.change = TMAIL_QUEUE_HOLD, .id = kit_id(n), .reply = { reason, strlen(reason) }
+	};
 
 	return write_ops(k, &op, 1);
 }
@@ -214,18 +228,20 @@ unsigned kit_said(struct kit *k, const char *event)
 
 static int print_entry(void *ctx, const struct tmail_queue_entry *e)
 {
-	buf_printf(ctx, "%" PRIu64 "/%" PRIu32 " fate=%" PRIu32 " attempts=%" PRIu32
-		" due=%" PRId64 " octets=%" PRIu64 " reply=%.*s hold=%.*s\n",
-		e->id.lo, e->recipient, e->fate, e->attempts, e->due, e->octets,
-		(int)e->reply.len, e->reply.len ? e->reply.data : "", (int)e->hold.len,
+	buf_printf(ctx,
+		"%" PRIu64 "/%" PRIu32 " fate=%" PRIu32 " attempts=%" PRIu32 " due=%" PRId64
+		" octets=%" PRIu64 " reply=%.*s hold=%.*s\n",
+		e->id.lo, e->recipient, e->fate, e->attempts, e->due, e->octets, (int)e->reply.len,
+		e->reply.len ? e->reply.data : "", (int)e->hold.len,
 		e->hold.len ? e->hold.data : "");
 	return 0;
 }
 
 void kit_print(struct kit *k, struct buf *out)
 {
-	struct tmail_queue_find q = { .size = sizeof q, .fates = 0x3f, .found = print_entry,
-		.ctx = out };
+	struct tmail_queue_find q = {
+		.size = sizeof q, .fates = 0x3f, .found = print_entry, .ctx = out
+	};
 
 	buf_clear(out);
 	ck_assert_int_eq(store_find(k->store, &q), TMAIL_OK);

@@ -25,7 +25,7 @@ struct kit {
 void kit_begin(struct kit *k);
 void kit_end(struct kit *k);
 bool kit_open(struct kit *k);
-void kit_close(struct kit *k); /* in order */
+void kit_close(struct kit *k);                       /* in order */
 void kit_crash(struct kit *k, enum disk_crash mode); /* power off and on; not opened again */
 void kit_reopen(struct kit *k);
 /* Tends until there is nothing to do. */
@@ -33,7 +33,7 @@ void kit_tend(struct kit *k);
 
 struct tmail_id kit_id(uint64_t n);
 uint32_t kit_add(struct kit *k, uint64_t n, size_t octets); /* enum tmail_queue_result */
-bool kit_full(void); /* was the last NO for want of space? */
+bool kit_full(void);                                        /* was the last NO for want of space? */
 uint32_t kit_defer(struct kit *k, uint64_t n, const char *reply);
 uint32_t kit_deliver(struct kit *k, uint64_t n); /* outcome and END */
 uint32_t kit_hold(struct kit *k, uint64_t n, const char *reason);

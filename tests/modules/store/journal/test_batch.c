@@ -14,8 +14,9 @@ static const struct store_id ours = { "0123456789abcdef" }, theirs = { "fedcba98
 /* Answers whether it fitted. */
 static bool put(struct batch *b, uint64_t id, const char *words)
 {
-	struct tmail_queue_op op = { .change = TMAIL_QUEUE_HOLD, .id = { 1, id },
-		.reply = { words, strlen(words) } };
+	struct tmail_queue_op op = {
+		.change = TMAIL_QUEUE_HOLD, .id = { 1, id }, .reply = { words, strlen(words) }
+	};
 	struct extent extent;
 	char *to;
 

@@ -12,7 +12,7 @@
 
 enum { MESSAGES = 24, STEP = 61 };
 
-/* Message n % 3 == 0 is deferred, n % 8 == 7 ended, n == 5 spooled; the store was closed in order. */
+/* n % 3 == 0 is deferred, n % 8 == 7 ended, n == 5 spooled; the store was closed in order. */
 static void damage_begin(struct kit *k)
 {
 	kit_begin(k);
@@ -21,8 +21,8 @@ static void damage_begin(struct kit *k)
 			ck_assert(kit_spool(k, n, 70000));
 			ck_assert_uint_eq(kit_add_spooled(k, n, 70000), TMAIL_QUEUE_DURABLE);
 		} else {
-			ck_assert_uint_eq(kit_add(k, n, n % 4 == 0 ? 20000 : 600),
-				TMAIL_QUEUE_DURABLE);
+			ck_assert_uint_eq(
+				kit_add(k, n, n % 4 == 0 ? 20000 : 600), TMAIL_QUEUE_DURABLE);
 		}
 		if (n % 3 == 0)
 			ck_assert_uint_eq(kit_defer(k, n, "450 later"), TMAIL_QUEUE_DURABLE);
@@ -90,7 +90,7 @@ START_TEST(one_bit_hurts_one_message_at_most)
 }
 END_TEST
 
-/* With the index of a store that was closed in order, even the last batch is known to be damaged. */
+/* With the index of a store that was closed in order, even the last batch is known to be hurt. */
 START_TEST(damage_at_the_end_of_a_closed_journal_is_known)
 {
 	struct kit k = { 0 };

@@ -134,7 +134,7 @@ START_TEST(the_power_may_go_at_any_call)
 }
 END_TEST
 
-/* ---- named cases --------------------------------------------------------------------------- */
+/* ---- named cases ------------------------------------------------------------------------- */
 
 START_TEST(a_failed_flush_refuses_and_the_next_file_says_where_it_ended)
 {
@@ -283,5 +283,4 @@ TEST_MAIN("modules/store/journal/faults", any_write_may_fail, any_flush_may_fail
 	nothing_is_accepted_until_the_next_header_is_durable,
 	what_a_failed_flush_left_in_the_cache_is_written_again,
 	a_full_disk_refuses_messages_and_takes_outcomes, room_on_the_disk_is_found_again,
-	what_is_kept_free_is_not_taken,
-	a_message_longer_than_a_file_is_refused_and_the_rest_is_not)
+	what_is_kept_free_is_not_taken, a_message_longer_than_a_file_is_refused_and_the_rest_is_not)

@@ -95,8 +95,8 @@ START_TEST(the_last_that_ended_are_known)
 			ended_add(&e, (struct tmail_id){ i, ~i });
 	}
 	for (uint64_t i = 0; i < 3 * (uint64_t)ENDED_MOST; i++)
-		ck_assert_int_eq(ended_has(&e, (struct tmail_id){ i, ~i }),
-			i >= 2 * (uint64_t)ENDED_MOST);
+		ck_assert_int_eq(
+			ended_has(&e, (struct tmail_id){ i, ~i }), i >= 2 * (uint64_t)ENDED_MOST);
 	ck_assert_uint_eq(e.cap, ENDED_MOST);
 	ended_free(&e);
 }

@@ -8,6 +8,7 @@
  * JOURNAL_SEED repeats a run, JOURNAL_ROUNDS (of some thousand steps) makes it longer.
  */
 #include "disk.h"
+#include "model.h"
 
 #include "base/arena.h"
 #include "base/encode.h"
@@ -23,139 +24,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { MESSAGES = 2000, RECIPIENTS = 3, OPS = 12, CONTENT = 24 * 1024, WORDS = 40 };
+enum { OPS = 12, CONTENT = 24 * 1024 };
 enum { SEGMENT = 128 * 1024, PIECE = 10000 };
 
-/* ---- the model ----------------------------------------------------------------------------- */
-
-struct m_state {
-	uint32_t fate, attempts;
-	int64_t due;
-	bool claimed;
-	char reply[WORDS];
-};
-struct m_message {
-	struct tmail_id id;
-	bool lives, ended, spooled;
-	uint32_t count;
-	size_t octets;
-	char hold[WORDS]; /* empty: not held */
-	struct m_state states[RECIPIENTS];
-};
-struct model {
-	struct m_message messages[MESSAGES]; /* id.lo is the place */
-	uint32_t count;
-};
-struct m_op {
-	enum tmail_queue_change change;
-	uint32_t message, recipient, fate, attempts;
-	int64_t due;
-	char words[WORDS];
-	struct m_message add;
-};
-
-static void model_add(struct model *m, const struct m_op *op)
-{
-	struct m_message *message = &m->messages[op->message];
-
-	if (message->lives || message->ended)
-		return;
-	*message = op->add;
-	message->lives = true;
-	if (op->message >= m->count)
-		m->count = op->message + 1;
-}
-
-static void model_apply(struct model *m, const struct m_op *op)
-{
-	struct m_message *message = &m->messages[op->message];
-	struct m_state *s = &message->states[op->recipient];
-
-	if (op->change == TMAIL_QUEUE_ADD) {
-		model_add(m, op);
-	} else if (!message->lives) {
-		return;
-	} else if (op->change == TMAIL_QUEUE_OUTCOME) {
-		if (!fate_lives(s->fate))
-			return;
-		*s = (struct m_state){ op->fate, op->attempts, op->due, false, "" };
-		memcpy(s->reply, op->words, sizeof s->reply);
-	} else if (op->change == TMAIL_QUEUE_END) {
-		message->lives = false;
-		message->ended = true;
-	} else if (op->change == TMAIL_QUEUE_HOLD) {
-		memcpy(message->hold, op->words, sizeof message->hold);
-	} else { /* FREE, DUE */
-		if (op->change == TMAIL_QUEUE_FREE)
-			message->hold[0] = '\0';
-		for (uint32_t i = 0; i < message->count; i++)
-			if (fate_lives(message->states[i].fate))
-				message->states[i].due = op->due;
-	}
-}
-
-/* A start: nothing is claimed; who has no living recipient has ended. */
-static void model_restart(struct model *m)
-{
-	for (uint32_t i = 0; i < m->count; i++) {
-		struct m_message *message = &m->messages[i];
-		uint32_t living = 0;
-
-		for (uint32_t r = 0; r < message->count; r++) {
-			message->states[r].claimed = false;
-			living += fate_lives(message->states[r].fate);
-		}
-		if (message->lives && living == 0) {
-			message->lives = false;
-			message->ended = true;
-		}
-	}
-}
-
-static char octet_of(uint64_t message, size_t at)
-{
-	return (char)('a' + (message * 31 + at * 7 + at / 1000) % 26);
-}
-
-static uint32_t content_sum(uint64_t message, size_t octets)
-{
-	char piece[1000];
-	uint32_t sum = 0;
-
-	for (size_t at = 0; at < octets;) {
-		size_t len = octets - at < sizeof piece ? octets - at : sizeof piece;
-
-		for (size_t i = 0; i < len; i++)
-			piece[i] = octet_of(message, at + i);
-		sum = crc32c(sum, piece, len);
-		at += len;
-	}
-	return sum;
-}
-
-static void print_line(struct buf *out, struct tmail_id id, uint32_t recipient,
-	const struct m_state *s, const char *hold, size_t octets)
-{
-	buf_printf(out, "%" PRIu64 "/%" PRIu32 " fate=%" PRIu32 " attempts=%" PRIu32 " due=%" PRId64
-			" reply=%s hold=%s octets=%zu\n",
-		id.lo, recipient, s->fate, s->attempts, s->due, s->reply, hold, octets);
-}
-
-static void model_print(const struct model *m, struct buf *out)
-{
-	buf_clear(out);
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct m_message *message = &m->messages[i];
-
-		if (!message->lives)
-			continue;
-		for (uint32_t r = 0; r < message->count; r++)
-			print_line(out, message->id, r, &message->states[r], message->hold,
-				message->octets);
-	}
-}
-
-/* ---- the real thing ------------------------------------------------------------------------ */
+/* ---- the real thing ---------------------------------------------------------------------- */
 
 struct rig {
 	struct disk *disk;
@@ -190,8 +62,9 @@ static int64_t rig_clock(void)
 
 static void rig_open(struct rig *rig)
 {
-	struct store_settings settings = { .segment_size = SEGMENT, .index_path = rig->index,
-		.interval = 1, .now = rig_clock };
+	struct store_settings settings = {
+		.segment_size = SEGMENT, .index_path = rig->index, .interval = 1, .now = rig_clock
+	};
 	struct why why = { "" };
 
 	rig->store = store_open(&rig->disk->files, &settings, &why);
@@ -215,8 +88,9 @@ static int print_entry(void *ctx, const struct tmail_queue_entry *e)
 
 static void rig_print(struct rig *rig, struct buf *out)
 {
-	struct tmail_queue_find q = { .size = sizeof q, .fates = 0x3f, .found = print_entry,
-		.ctx = out };
+	struct tmail_queue_find q = {
+		.size = sizeof q, .fates = 0x3f, .found = print_entry, .ctx = out
+	};
 
 	buf_clear(out);
 	ck_assert_int_eq(store_find(rig->store, &q), TMAIL_OK);
@@ -267,8 +141,8 @@ static void check_counts(struct rig *rig)
 		}
 	}
 	store_count(rig->store, &real);
-	ck_assert_msg(memcmp(&real, &model, sizeof real) == 0, "seed %" PRIu64 " step %" PRIu64
-		": counters differ", rig->seed, rig->step);
+	ck_assert_msg(memcmp(&real, &model, sizeof real) == 0,
+		"seed %" PRIu64 " step %" PRIu64 ": counters differ", rig->seed, rig->step);
 }
 
 /* Content and envelope of each living message, in pieces that fall anywhere. */
@@ -312,7 +186,7 @@ static void check_all(struct rig *rig)
 	buf_free(&model);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 static uint32_t pick_living(struct rig *rig)
 {
@@ -430,8 +304,8 @@ static bool spool_make(struct rig *rig, struct tmail_id id, size_t from, size_t 
 	return good;
 }
 
-static void build_add(struct rig *rig, const struct m_message *m, struct built *b, uint32_t at,
-	int64_t due)
+static void build_add(
+	struct rig *rig, const struct m_message *m, struct built *b, uint32_t at, int64_t due)
 {
 	static const struct tmail_str addresses[RECIPIENTS] = { TMAIL_STR("a@one.example"),
 		TMAIL_STR("b@two.example"), TMAIL_STR("c@three.example") };
@@ -441,8 +315,10 @@ static void build_add(struct rig *rig, const struct m_message *m, struct built *
 	for (uint32_t i = 0; i < m->count; i++)
 		b->recipients[at][i] =
 			(struct tmail_recipient){ .index = i, .address = addresses[i] };
-	b->envelopes[at] = (struct tmail_envelope){ .size = sizeof *b->envelopes, .id = m->id,
-		.received = rig->now, .sender = TMAIL_STR("s@sender.example"),
+	b->envelopes[at] = (struct tmail_envelope){ .size = sizeof *b->envelopes,
+		.id = m->id,
+		.received = rig->now,
+		.sender = TMAIL_STR("s@sender.example"),
 		.recipients = { b->recipients[at], m->count, sizeof **b->recipients } };
 	for (size_t i = 0; i < inside; i++)
 		b->octets[at][i] = octet_of(m->id.lo, i);
@@ -465,9 +341,13 @@ static void build(struct rig *rig, const struct m_op *m, struct built *b, uint32
 {
 	struct tmail_queue_op *op = &b->ops[at];
 
-	*op = (struct tmail_queue_op){ .change = m->change, .recipient = m->recipient,
-		.id = { 1000, m->message }, .due = m->due, .fate = m->fate,
-		.attempts = m->attempts, .reply = { m->words, strlen(m->words) } };
+	*op = (struct tmail_queue_op){ .change = m->change,
+		.recipient = m->recipient,
+		.id = { 1000, m->message },
+		.due = m->due,
+		.fate = m->fate,
+		.attempts = m->attempts,
+		.reply = { m->words, strlen(m->words) } };
 	if (m->change == TMAIL_QUEUE_ADD)
 		build_add(rig, &m->add, b, at, m->due);
 }
@@ -519,8 +399,7 @@ static void step_write(struct rig *rig)
 	uint32_t next = rig->model.count;
 	struct tmail_queue_write q = { .size = sizeof q };
 
-	/* A message that was refused or unknown may have a number beyond count: numbers never repeat
-	 * in one call, and an ADD that was not kept may come again. */
+	/* Numbers never repeat in one call; one that was not kept may come again. */
 	rig->op_count = 1 + (uint32_t)chance(rig, OPS);
 	for (uint32_t i = 0; i < rig->op_count; i++) {
 		op_make(rig, &rig->ops[i], &next);

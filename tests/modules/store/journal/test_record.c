@@ -14,9 +14,16 @@ static const struct tmail_recipient recipients[2] = {
 	{ .index = 0, .notify = 3, .address = TMAIL_STR("a@example.com") },
 	{ .index = 1, .address = TMAIL_STR("b@example.com"), .original = TMAIL_STR("B") },
 };
-static const struct tmail_envelope envelope = { .size = sizeof envelope, .body = 1, .ret = 2,
-	.smtputf8 = 1, .received = 12, .declared_size = 99, .sender = TMAIL_STR("s@example.com"),
-	.envid = TMAIL_STR("e"), .login = TMAIL_STR("l"), .recipients = TMAIL_LIST(recipients) };
+static const struct tmail_envelope envelope = { .size = sizeof envelope,
+	.body = 1,
+	.ret = 2,
+	.smtputf8 = 1,
+	.received = 12,
+	.declared_size = 99,
+	.sender = TMAIL_STR("s@example.com"),
+	.envid = TMAIL_STR("e"),
+	.login = TMAIL_STR("l"),
+	.recipients = TMAIL_LIST(recipients) };
 static const struct tmail_str content[2] = { TMAIL_STR("one "), TMAIL_STR("two") };
 
 /* malloc'd, exactly as long as it says, so that a sanitizer sees every step too far. */
@@ -33,9 +40,15 @@ static struct str written(const struct tmail_queue_op *op, int64_t due)
 
 static struct tmail_queue_op add_op(void)
 {
-	return (struct tmail_queue_op){ .change = TMAIL_QUEUE_ADD, .id = { 1, 2 },
-		.envelope = &envelope, .opaque = TMAIL_STR("o"), .content = content,
-		.content_count = 2, .spooled = 1, .spool_size = 1000, .reply = TMAIL_STR("hold") };
+	return (struct tmail_queue_op){ .change = TMAIL_QUEUE_ADD,
+		.id = { 1, 2 },
+		.envelope = &envelope,
+		.opaque = TMAIL_STR("o"),
+		.content = content,
+		.content_count = 2,
+		.spooled = 1,
+		.spool_size = 1000,
+		.reply = TMAIL_STR("hold") };
 }
 
 static void free_str(struct str s)
@@ -79,8 +92,9 @@ START_TEST(a_copy_says_the_same_and_the_states)
 	struct tmail_queue_op op = add_op();
 	struct str data = written(&op, 0), copied;
 	struct state_words states[2] = { { 1, 5, 100, STR("450 later") }, { 2, 1, 0, STR("") } };
-	struct copy copy = { .held = true, .listed = true, .hold = STR("other"), .states = states,
-		.count = 2 };
+	struct copy copy = {
+		.held = true, .listed = true, .hold = STR("other"), .states = states, .count = 2
+	};
 	struct state_words state;
 	struct extent extent;
 	struct reader at;
@@ -119,8 +133,12 @@ END_TEST
 
 START_TEST(changes_are_read_as_they_were_written)
 {
-	struct tmail_queue_op op = { .change = TMAIL_QUEUE_OUTCOME, .id = { 3, 4 }, .recipient = 7,
-		.fate = 1, .attempts = 9, .reply = TMAIL_STR("450") };
+	struct tmail_queue_op op = { .change = TMAIL_QUEUE_OUTCOME,
+		.id = { 3, 4 },
+		.recipient = 7,
+		.fate = 1,
+		.attempts = 9,
+		.reply = TMAIL_STR("450") };
 	struct outcome outcome;
 	struct record r;
 	struct str data = written(&op, -5), hold;

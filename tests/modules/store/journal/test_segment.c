@@ -22,15 +22,14 @@ struct rig {
 
 static void rig_open(struct rig *rig)
 {
-	ck_assert_msg(segments_open(&rig->s, &rig->disk->files, SIZE, &rig->why), "%s",
-		rig->why.text);
+	ck_assert_msg(
+		segments_open(&rig->s, &rig->disk->files, SIZE, &rig->why), "%s", rig->why.text);
 }
 
 static struct segment *make(struct rig *rig)
 {
 	bool full;
-	struct segment *segment =
-		segment_make(&rig->s, segments_number(&rig->s), &full, &rig->why);
+	struct segment *segment = segment_make(&rig->s, segments_number(&rig->s), &full, &rig->why);
 
 	ck_assert_ptr_nonnull(segment);
 	return segment;
@@ -168,7 +167,8 @@ START_TEST(a_blank_file_is_spare_and_a_strange_one_is_left_alone)
 	segment = make(&rig);
 	segments_add_spare(&rig.s, segment);
 	segment = make(&rig);
-	ck_assert_int_eq(rig.disk->files.write_at(&rig.disk->files, segment->fd, "what?", 5, 8192), 5);
+	ck_assert_int_eq(
+		rig.disk->files.write_at(&rig.disk->files, segment->fd, "what?", 5, 8192), 5);
 	segments_add_spare(&rig.s, segment);
 	rig_restart(&rig);
 	ck_assert_uint_eq(rig.s.used_count, 1);
@@ -264,6 +264,6 @@ END_TEST
 TEST_MAIN("modules/store/journal/segment", positions_go_on_from_file_to_file,
 	what_lies_below_first_is_spare, a_failed_header_uses_its_range_up,
 	a_file_with_a_damaged_header_is_known_by_its_batches,
-	a_blank_file_is_spare_and_a_strange_one_is_left_alone,
-	a_newer_format_is_refused, files_of_another_store_are_refused,
-	a_file_that_got_no_space_is_not_left_behind, spare_files_of_another_size_go)
+	a_blank_file_is_spare_and_a_strange_one_is_left_alone, a_newer_format_is_refused,
+	files_of_another_store_are_refused, a_file_that_got_no_space_is_not_left_behind,
+	spare_files_of_another_size_go)

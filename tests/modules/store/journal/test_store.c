@@ -57,8 +57,9 @@ START_TEST(what_stays_long_is_copied_out_of_the_way)
 		for (uint64_t n = 0; n < 10; n++)
 			ck_assert_int_eq(kit_read(&k, 100000 + n), TMAIL_OK);
 		kit_print(&k, &out);
-		ck_assert_ptr_nonnull(strstr(buf_c(&out), "100009/0 fate=1 attempts=1 due=500 "
-							  "octets=2000 reply=450 later hold=\n"));
+		ck_assert_ptr_nonnull(strstr(buf_c(&out),
+			"100009/0 fate=1 attempts=1 due=500 "
+			"octets=2000 reply=450 later hold=\n"));
 		ck_assert_ptr_nonnull(strstr(buf_c(&out), "reply=450 later hold=why\n"));
 		buf_free(&out);
 		kit_close(&k);
@@ -169,16 +170,20 @@ START_TEST(an_index_that_was_deleted_is_made_anew_equal)
 		static struct tmail_queue_op ops[2 * CALL];
 		static struct tmail_queue_verdict results[2 * CALL];
 		struct tmail_recipient recipient = { .address = TMAIL_STR("r@example.com") };
-		struct tmail_envelope e = { .size = sizeof e, .sender = TMAIL_STR("s@example.com"),
+		struct tmail_envelope e = { .size = sizeof e,
+			.sender = TMAIL_STR("s@example.com"),
 			.recipients = { &recipient, 1, sizeof recipient } };
 		struct tmail_queue_write q = { sizeof q, 2 * CALL, TMAIL_LIST(ops), results };
 
 		for (uint64_t i = 0; i < CALL; i++) {
-			ops[i] = (struct tmail_queue_op){ .change = TMAIL_QUEUE_ADD,
-				.id = kit_id(n + i), .envelope = &e };
+			ops[i] = (struct tmail_queue_op){
+				.change = TMAIL_QUEUE_ADD, .id = kit_id(n + i), .envelope = &e
+			};
 			ops[CALL + i] = (struct tmail_queue_op){ .change = TMAIL_QUEUE_OUTCOME,
-				.id = kit_id(n + i), .fate = TMAIL_FATE_DEFERRED,
-				.due = (int64_t)(n + i) * 7 % 1000, .attempts = i % 5,
+				.id = kit_id(n + i),
+				.fate = TMAIL_FATE_DEFERRED,
+				.due = (int64_t)(n + i) * 7 % 1000,
+				.attempts = i % 5,
 				.reply = TMAIL_STR("450 try again") };
 		}
 		store_write(k.store, &q);
@@ -216,8 +221,9 @@ START_TEST(a_page_costs_a_page)
 {
 	struct kit k = { .no_index = true };
 	unsigned count = 0;
-	struct tmail_queue_find q = { .size = sizeof q, .limit = 5, .found = count_up,
-		.ctx = &count };
+	struct tmail_queue_find q = {
+		.size = sizeof q, .limit = 5, .found = count_up, .ctx = &count
+	};
 	uint64_t reads;
 
 	kit_begin(&k);
@@ -272,8 +278,9 @@ END_TEST
 START_TEST(a_message_whose_end_is_missing_ends_at_start)
 {
 	struct kit k = { 0 };
-	struct tmail_queue_op op = { .change = TMAIL_QUEUE_OUTCOME, .id = kit_id(1),
-		.fate = TMAIL_FATE_DELIVERED };
+	struct tmail_queue_op op = {
+		.change = TMAIL_QUEUE_OUTCOME, .id = kit_id(1), .fate = TMAIL_FATE_DELIVERED
+	};
 	struct tmail_queue_verdict result;
 	struct tmail_queue_write q = { sizeof q, 1, { &op, 1, sizeof op }, &result };
 
