@@ -6,16 +6,22 @@
  *
  * Tasks of other threads are pushed on a stack with one exchange, and the whole stack is taken
  * with another and turned round: no element is ever taken singly, so there is no ABA. Who finds
- * the stack empty wakes the loop; everybody after him need not.
+ * the stack empty wakes the loop; everybody after him need not. It is woken by an eventfd of ours:
+ * libuv's own (uv_async_t) spins until the sender has returned from its system call, which on
+ * few processors is long.
  */
 #include "sys/loop.h"
 
 #include "base/list.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 #include "sys/thread.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct part {
 	struct part *next;
@@ -29,7 +35,7 @@ struct task_list {
 
 struct loop {
 	uv_loop_t uv;
-	uv_async_t wake; /* tasks of other threads */
+	uv_poll_t wake;  /* tasks of other threads: wake_fd can be read */
 	uv_idle_t again; /* active while `own` or `before_wait` holds tasks */
 	uv_prepare_t prepare;
 	uv_timer_t timer;              /* for the first of `deadlines` */
@@ -40,6 +46,7 @@ struct loop {
 	int64_t now;   /* of this turn; 0: nobody asked yet */
 	struct part *parts;
 	struct task stop;
+	int wake_fd;
 	atomic_bool stopping;
 	atomic_bool running;
 	atomic_uint load;
@@ -114,9 +121,27 @@ static void run_posted(struct loop *l)
 	}
 }
 
-static void woken(uv_async_t *handle)
+static void loop_wake(const struct loop *l)
 {
-	run_posted(container_of(handle, struct loop, wake));
+	ssize_t n;
+
+	do {
+		n = write(l->wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+	} while (n < 0 && errno == EINTR);
+	must(n == sizeof(uint64_t)); /* it would take 2^64 wakes unread to fail */
+}
+
+/* Read first: who posts after the stack was taken must wake again. */
+static void woken(uv_poll_t *handle, int status, int events)
+{
+	struct loop *l = container_of(handle, struct loop, wake);
+	uint64_t wakes;
+
+	(void)status;
+	(void)events;
+	if (read(l->wake_fd, &wakes, sizeof wakes) < 0)
+		must(errno == EAGAIN || errno == EINTR);
+	run_posted(l);
 }
 
 void loop_post(struct loop *l, struct task *task)
@@ -133,7 +158,7 @@ void loop_post(struct loop *l, struct task *task)
 		&l->posted, &before, task, memory_order_release, memory_order_relaxed));
 	/* The task may be running already: it is not touched again. */
 	if (!before)
-		uv_async_send(&l->wake);
+		loop_wake(l);
 }
 
 void loop_before_wait(struct loop *l, struct task *task)
@@ -238,18 +263,22 @@ static void stop_run(struct task *task)
 struct loop *loop_new(unsigned index, struct why *why)
 {
 	struct loop *l = must_alloc(sizeof *l);
-	int error = uv_loop_init(&l->uv);
+	int error;
 
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = l->wake_fd < 0 ? uv_translate_sys_error(errno) : uv_loop_init(&l->uv);
 	if (!error) {
-		error = uv_async_init(&l->uv, &l->wake, woken);
+		error = uv_poll_init(&l->uv, &l->wake, l->wake_fd);
 		if (error)
 			must(uv_loop_close(&l->uv) == 0);
 	}
 	if (error) {
+		fd_close(&l->wake_fd);
 		free(l);
 		why_set(why, "event loop: %s", uv_strerror(error));
 		return NULL;
 	}
+	must(uv_poll_start(&l->wake, UV_READABLE, woken) == 0);
 	must(uv_idle_init(&l->uv, &l->again) == 0);
 	must(uv_timer_init(&l->uv, &l->timer) == 0);
 	must(uv_prepare_init(&l->uv, &l->prepare) == 0);
@@ -373,6 +402,7 @@ void loop_free(struct loop **lp)
 		free(part);
 	}
 	heap_free(&l->deadlines);
+	fd_close(&l->wake_fd);
 	free(l);
 }
 
