@@ -61,7 +61,7 @@ bool base64_decode(struct buf *out, struct str in)
 				return false;
 			group |= (uint32_t)value << (18 - 6 * i);
 		}
-		/* Bits that stand for nothing must be zero, or one text would have many spellings. */
+		/* Bits that stand for nothing must be zero: one text, one spelling. */
 		if (digits < 4 && group & (digits == 3 ? 0xffu : 0xffffu))
 			return false;
 		for (size_t i = 0; i + 1 < digits; i++)

@@ -178,3 +178,12 @@ struct str domain_parent(struct str s)
 
 	return dot < 0 ? str_make(NULL, 0) : str_slice(s, (size_t)dot + 1, s.len);
 }
+
+struct str domain_key(struct str domain, struct arena *arena)
+{
+	struct str ascii;
+
+	if (ascii_only(domain) || !domain_ascii(domain, arena, &ascii))
+		return domain;
+	return ascii;
+}

@@ -19,6 +19,9 @@ bool domain_ascii(struct str s, struct arena *arena, struct str *ascii);
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3), and back. */
 bool domain_literal(struct str s, struct ip *ip);
 struct str domain_literal_text(const struct ip *ip, char text[DOMAIN_LITERAL_TEXT]);
+/* What the domain of an address is looked up as, in DNS and in tables: its A-labels; as it stands
+ * when it is ASCII already, a literal, or not a name. */
+struct str domain_key(struct str domain, struct arena *arena);
 /* What a HELO argument may be: a domain or an address literal. */
 bool domain_or_literal(struct str s);
 /* The next parent of a name ("b.c" of "a.b.c"); empty when there is none. */

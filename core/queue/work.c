@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "mail/address.h"
+#include "mail/domain.h"
 #include "mail/reply.h"
 #include "queue/accept.h"
 #include "queue/bounce.h"
@@ -231,7 +232,7 @@ static void route_found(void *ctx, struct route *route)
 static bool ask_routers(struct work *w)
 {
 	struct str address = str_tm(w->m->recipients[w->cursor].address);
-	struct str domain = address_domain(address);
+	struct str domain = domain_key(address_domain(address), w->m->arena);
 	struct tmail_route_ask ask = { .size = sizeof ask,
 		.attempts = w->recipients[w->cursor].attempts,
 		.sender = w->m->envelope.sender,

@@ -104,15 +104,15 @@ const struct tmail_list smtp_options = TMAIL_LIST(server_options);
 static const struct tmail_option listener_options[] = {
 	TMAIL_STRING(struct listen_settings, address, "address", "*",
 		"Address to listen on; * is every one of both families."),
-	{ "port", TMAIL_TYPE_INT, 0, TMAIL_MEMBER(int64_t, struct listen_settings, port), "25",
-		0, 65535, "Port to listen on; 0 is one of the kernel's choice.", NULL, { NULL, 0, 0 }, 0,
-		"${TMAIL_PORT_SMTP:-2525}" }, /* as the first tmail's sample: it needs no privileges */
+	/* The sample's port is that of the first tmail's: it needs no privileges. */
+	{ "port", TMAIL_TYPE_INT, 0, TMAIL_MEMBER(int64_t, struct listen_settings, port), "25", 0,
+		65535, "Port to listen on; 0 is one of the kernel's choice.", NULL,
+		{ NULL, 0, 0 }, 0, "${TMAIL_PORT_SMTP:-2525}" },
 	TMAIL_STRING(struct listen_settings, name, "name", NULL,
 		"Name of the listener, for modules' `when` and the log; by default its role."),
 	TMAIL_CHOICE(struct listen_settings, role, "role", "mx", "mx submission smtps",
 		"What the listener is for: mail from other servers, or from people, who must log "
-		"in; "
-		"smtps is submission with TLS from the first octet."),
+		"in; smtps is submission with TLS from the first octet."),
 	TMAIL_BOOL(struct listen_settings, proxy, "proxy", "false",
 		"Connections must begin with a PROXY header (version 1 or 2)."),
 	TMAIL_STRINGS(struct listen_settings, proxy_from, "proxy_from", NULL,

@@ -31,7 +31,10 @@ FLOORS = {
 }
 CONTRACT = {"conf", "host", "smtp", "queue", "admin", "daemon"}  # may include <tmail/...>
 BANNED = "strcpy strcat sprintf vsprintf gets atoi atol alloca strtok system popen".split()
-CORE_LINES = 20000
+# Lines with comments and blanks. The aim is 20,000 for the whole (docs/house.md says how far it is);
+# until then no floor may grow beyond what it has without somebody deciding it here.
+FLOOR_LINES = {"base": 2600, "mail": 2700, "conf": 2000, "sys": 1900, "net": 2900, "host": 7800,
+               "smtp": 5400, "queue": 6100, "admin": 3200, "daemon": 4100, "include": 1000}
 FILE_LINES = 600
 CONTRACT_LINES = {"module.h": 500}
 SERVICE_LINES = 200
@@ -131,12 +134,12 @@ def check_banned(top):
 
 
 def check_sizes(top):
-    """a file is one noun, 600 lines at most; the core stays under 20,000"""
-    total = 0
+    """a file is one noun, 600 lines at most; no floor grows beyond its lines"""
+    total = dict.fromkeys(FLOOR_LINES, 0)
     for path in files(top, "core", "modules"):
         count = text(top, path).count("\n")
         if path.startswith("core"):
-            total += count
+            total[path.split(os.sep)[1]] += count
         if count > FILE_LINES:
             yield f"{path}: {count} lines"
         name = os.path.basename(path)
@@ -144,8 +147,9 @@ def check_sizes(top):
             limit = CONTRACT_LINES.get(name, SERVICE_LINES if "service" in path else FILE_LINES)
             if count > limit:
                 yield f"{path}: {count} lines, {limit} are promised"
-    if total > CORE_LINES:
-        yield f"core: {total} lines"
+    for floor, count in total.items():
+        if count > FLOOR_LINES[floor]:
+            yield f"core/{floor}: {count} lines, {FLOOR_LINES[floor]} are agreed"
 
 
 def check_form(top):

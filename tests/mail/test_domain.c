@@ -203,6 +203,22 @@ START_TEST(parents_go_up_to_the_last_label)
 }
 END_TEST
 
+START_TEST(a_domain_is_looked_up_by_its_a_labels)
+{
+	struct arena *arena = arena_new(256);
+
+	ck_assert(str_equal(domain_key(STR("b\xc3\xbc"
+					   "cher.example"),
+				    arena),
+		STR("xn--bcher-kva.example")));
+	ck_assert(str_equal(domain_key(STR("example.org"), arena), STR("example.org")));
+	ck_assert(str_equal(domain_key(STR("[192.0.2.1]"), arena), STR("[192.0.2.1]")));
+	ck_assert(str_equal(domain_key(STR(""), arena), STR("")));
+	arena_free(&arena);
+}
+END_TEST
+
 TEST_MAIN("mail/domain", names_are_letters_digits_and_hyphens,
 	names_have_one_ascii_form_in_lower_case,
-	literals_are_addresses_in_brackets_and_have_one_form, parents_go_up_to_the_last_label)
+	literals_are_addresses_in_brackets_and_have_one_form, parents_go_up_to_the_last_label,
+	a_domain_is_looked_up_by_its_a_labels)

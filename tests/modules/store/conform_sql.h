@@ -14,8 +14,8 @@ struct conform_sql {
 	const struct tmail_module *module;
 	/* Settings of an instance over one database; called for each start. */
 	void (*set)(struct fake_host *host, const char *folder);
-	/* The database is held by somebody else until unlock: writing must be "try later". NULL: this
-	 * database knows no such thing. */
+	/* The database is held by somebody else until unlock: writing must be "try later".
+	 * NULL: this database knows no such thing. */
 	void *(*lock)(const char *folder);
 	void (*unlock)(void *held);
 };
