@@ -40,7 +40,7 @@ static struct {
 	pthread_cond_t change;
 	struct kept *kept[MESSAGES_MAX];
 	struct map ids;
-	unsigned count, writes, ended, duplicates, releases, reads;
+	unsigned count, writes, ended, duplicates, releases, reads, refused;
 	enum memory_mood mood, outcomes;
 	bool held, writing;
 	uint64_t reserved;
@@ -223,6 +223,7 @@ static void verdict(const struct tmail_queue_op *op, struct tmail_queue_verdict 
 	case MEMORY_REFUSES:
 	case MEMORY_FULL:
 		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NO, mood == MEMORY_FULL, why };
+		memory.refused++;
 		return;
 	case MEMORY_MUMBLES:
 		v->result = TMAIL_QUEUE_UNKNOWN;
@@ -600,7 +601,7 @@ static void forget(void)
 	while (memory.spools)
 		spool_drop(&memory.spools);
 	memory.count = memory.writes = memory.ended = memory.duplicates = 0;
-	memory.releases = memory.reads = 0;
+	memory.releases = memory.reads = memory.refused = 0;
 	memory.mood = memory.outcomes = MEMORY_TAKES;
 	memory.held = false;
 	memory.reserved = 0;
@@ -678,6 +679,11 @@ void memory_wait_ended(unsigned n)
 	WAIT(memory.ended >= n);
 }
 
+void memory_wait_refused(unsigned n)
+{
+	WAIT(memory.refused >= n);
+}
+
 void memory_wait_messages(unsigned n)
 {
 	WAIT(memory.count - memory.ended >= n);
@@ -747,4 +753,10 @@ void memory_all_due(void)
 		       i++) for (uint32_t j = 0; j < memory.kept[i]->count; j++) memory.kept[i]
 			->recipients[j]
 			.due = 0);
+}
+
+void memory_change(unsigned i, uint32_t recipient, uint32_t fate, int64_t due)
+{
+	LOCKED(memory.kept[i]->recipients[recipient].fate = fate;
+		memory.kept[i]->recipients[recipient].due = due);
 }

@@ -43,6 +43,7 @@ unsigned memory_reads(void);
 uint64_t memory_reserved(void);
 uint64_t memory_spooled(void); /* octets of spools */
 void memory_wait_ended(unsigned n);
+void memory_wait_refused(unsigned n); /* ops answered NO */
 void memory_wait_messages(unsigned n);
 void memory_wait_adds(unsigned n);
 void memory_wait_writing(void); /* until a WRITE is held */
@@ -67,6 +68,8 @@ struct memory_message {
 int memory_message(unsigned i, struct memory_message *m);
 /* Waits until the recipient of the i-th message has the fate (and is claimed by nobody). */
 void memory_wait_fate(unsigned i, uint32_t recipient, uint32_t fate);
+/* As another node would change it. */
+void memory_change(unsigned i, uint32_t recipient, uint32_t fate, int64_t due);
 /* All that is living becomes due now, as time would make it. */
 void memory_all_due(void);
 

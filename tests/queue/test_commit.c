@@ -173,7 +173,7 @@ START_TEST(outcomes_are_written_until_the_store_takes_them)
 	house_open("", HOUSE_ROUTER);
 	memory_outcomes(MEMORY_REFUSES);
 	house_sends("s@x.org", "a@example.com");
-	peer_wait_messages(peer, 1);
+	memory_wait_refused(2); /* OUTCOME and END */
 	ck_assert_uint_eq(memory_ended(), 0);
 	memory_outcomes(MEMORY_TAKES);
 	memory_wait_ended(1);

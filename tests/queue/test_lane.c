@@ -137,6 +137,35 @@ START_TEST(all_connections_together_keep_to_their_number)
 }
 END_TEST
 
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+START_TEST(what_is_over_the_number_waits)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	int64_t before = metric_get(METRIC_dials);
+	char to[64];
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections = 2;", HOUSE_ROUTER);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(to, sizeof to, "a@d%u.org", i);
+		house_sends("s@x.org", to);
+	}
+	/* From commit to its loop, to its lane, and the lane has dialled. */
+	for (unsigned i = 0; i < 4 * HOUSE_LOOPS; i++)
+		house_on(i % HOUSE_LOOPS, nothing, NULL);
+	ck_assert_int_le(metric_get(METRIC_dials) - before, 2);
+	peer_let_go(peer);
+	memory_wait_ended(10);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(an_idle_connection_is_closed_after_its_time)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
@@ -174,5 +203,6 @@ TEST_MAIN("queue/lane", connections_are_reused, a_connection_is_closed_after_its
 	many_messages_to_many_destinations_all_arrive,
 	with_no_host_answering_everybody_is_deferred_at_once,
 	connections_grow_with_success_up_to_their_number,
-	all_connections_together_keep_to_their_number, an_idle_connection_is_closed_after_its_time,
+	all_connections_together_keep_to_their_number, what_is_over_the_number_waits,
+	an_idle_connection_is_closed_after_its_time,
 	a_host_that_says_no_to_everybody_is_the_end_of_it)

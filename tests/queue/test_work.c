@@ -4,6 +4,8 @@
  */
 #include "tests/queue/house.h"
 
+#include "queue/schedule.h"
+
 static void recipients_of(unsigned i, char *out, size_t size, struct peer *peer)
 {
 	snprintf(out, size, "%.*s", STR_ARG(peer_message(peer, i)->recipients));
@@ -121,7 +123,53 @@ START_TEST(lmtp_recipients_have_outcomes_of_their_own)
 }
 END_TEST
 
+START_TEST(the_last_to_end_ends_the_message_whoever_ended_the_others)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("deliver = false;", "");
+	house_sends("s@x.org", "a@example.com b@example.com");
+	house_close();
+	memory_change(0, 1, TMAIL_FATE_DEFERRED, clock_wall() + 3600 * 1000000LL);
+	router_to(peer_port(peer), 0);
+	peer_hold(peer);
+	house_open("", HOUSE_ROUTER);
+	peer_wait_seen(peer, "\r\n.\r\n"); /* of a alone; b was living when it was read */
+	memory_change(0, 1, TMAIL_FATE_DELIVERED, 0);
+	peer_let_go(peer);
+	memory_wait_ended(1);
+	ck_assert(str_equal(peer_message(peer, 0)->recipients, STR("a@example.com")));
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_recipient_that_becomes_due_meanwhile_joins_the_round)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("deliver = false;", "");
+	house_sends("s@x.org", "a@example.com b@example.com");
+	house_close();
+	memory_change(0, 1, TMAIL_FATE_DEFERRED, clock_wall() + 3600 * 1000000LL);
+	router_to(peer_port(peer), 0);
+	peer_hold(peer);
+	house_open("", HOUSE_ROUTER);
+	peer_wait_seen(peer, "RCPT TO:<a@");
+	memory_change(0, 1, TMAIL_FATE_DEFERRED, 1);
+	schedule_due_at(1);
+	peer_wait_seen(peer, "RCPT TO:<b@");
+	peer_let_go(peer);
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(peer), 2);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/work", a_fresh_message_is_delivered_and_ended,
 	recipients_of_one_destination_go_together,
 	recipients_that_end_at_different_times_end_the_message_together,
-	a_lost_final_reply_is_counted_and_waited_for, lmtp_recipients_have_outcomes_of_their_own)
+	a_lost_final_reply_is_counted_and_waited_for, lmtp_recipients_have_outcomes_of_their_own,
+	the_last_to_end_ends_the_message_whoever_ended_the_others,
+	a_recipient_that_becomes_due_meanwhile_joins_the_round)
