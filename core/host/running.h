@@ -13,7 +13,7 @@
 
 enum { RUNNING_SLOTS = 120 };
 
-struct running_slot { /* of a thread, its own to write */
+struct running_slot {       /* of a thread, its own to write */
 	_Atomic int thread; /* gettid(); 0: free */
 	_Atomic uint32_t point;
 	/* A C string of the process that crashed is no use to another: the name is copied. */
@@ -23,7 +23,7 @@ struct running_slot { /* of a thread, its own to write */
 struct running_page {
 	_Atomic int crashed; /* the thread that got the signal; 0: none did */
 	_Atomic int signal;
-	char said[256];      /* what must() said */
+	char said[256]; /* what must() said */
 	struct running_slot slots[RUNNING_SLOTS];
 };
 

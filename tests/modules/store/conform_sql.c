@@ -98,7 +98,7 @@ static void world_start(struct sql_world *w)
 	ck_assert_msg(fake_start(w->h) == TMAIL_OK, "%s", fake_said(w->h));
 }
 
-/* ---- what is asked of it --------------------------------------------------------------- */
+/* ---- what is asked of it ----------------------------------------------------------------- */
 
 static void steps_run_once_and_in_order(struct sql_world *w)
 {
