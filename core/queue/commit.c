@@ -350,7 +350,7 @@ bool commit_flush(void)
 uint32_t commit_wait(
 	struct service *store, const struct tmail_queue_op *ops, uint32_t count, struct why *why)
 {
-	struct tmail_queue_verdict verdicts[64] = { { 0 } };
+	struct tmail_queue_verdict verdicts[COMMIT_WAIT_MAX];
 	struct commit answer = { .ops = ops, .count = count };
 	struct tmail_queue_write write = { .size = sizeof write,
 		.count = count,
@@ -362,7 +362,7 @@ uint32_t commit_wait(
 	} else {
 		struct arena *arena = arena_new(1024);
 
-		must(count <= sizeof verdicts / sizeof *verdicts);
+		must(count <= COMMIT_WAIT_MAX);
 		for (uint32_t i = 0; i < count; i++)
 			verdicts[i].result = TMAIL_QUEUE_UNKNOWN;
 		if (service_ask_wait(store, TMAIL_QUEUE_WRITE, &write, NULL, arena) == TMAIL_OK)

@@ -33,8 +33,9 @@ void commit_lazy(struct commit *c);
 /* Waits until all that was handed in before has been written and told; for threads that may
  * wait. False: there are outcomes that the store does not take now. */
 bool commit_flush(void);
-/* The same, for ops of one's own (64 at most); answers enum tmail_queue_result. Without a
- * running queue the store is written to directly. */
+/* The same, for ops of one's own; answers enum tmail_queue_result. Without a running queue the
+ * store is written to directly. */
+enum { COMMIT_WAIT_MAX = 256 }; /* ops */
 uint32_t commit_wait(
 	struct service *store, const struct tmail_queue_op *ops, uint32_t count, struct why *why);
 

@@ -15,8 +15,6 @@
 
 #include <stdlib.h>
 
-enum { OPS_MAX = 64 };
-
 struct target { /* a recipient that the filter found */
 	struct tmail_id id;
 	uint32_t recipient, attempts;
@@ -246,14 +244,14 @@ static struct queue_settings settings_for(struct generation *g)
 }
 
 struct batch {
-	struct tmail_queue_op ops[OPS_MAX];
+	struct tmail_queue_op ops[COMMIT_WAIT_MAX];
 	uint32_t count;
 };
 
 static struct tmail_queue_op *batch_op(
 	struct batch *b, enum tmail_queue_change change, struct tmail_id id)
 {
-	must(b->count < OPS_MAX);
+	must(b->count < COMMIT_WAIT_MAX);
 	b->ops[b->count] = (struct tmail_queue_op){ .change = change, .id = id };
 	return &b->ops[b->count++];
 }
@@ -281,7 +279,7 @@ static bool change_messages(struct action *a)
 
 		op->due = clock_wall();
 		op->reply = tm_str(a->words);
-		if (b.count == OPS_MAX && !batch_write(a, &b))
+		if (b.count == COMMIT_WAIT_MAX && !batch_write(a, &b))
 			return false;
 	}
 	return batch_write(a, &b);
@@ -372,23 +370,25 @@ static bool report_write(struct action *a, size_t from, size_t to)
 	return ok;
 }
 
-static bool end_recipients(struct action *a, size_t from, size_t to)
+/* Those of one message; the batch is written when it is full, and END never before the outcomes
+ * it speaks of. */
+static bool end_recipients(struct action *a, struct batch *b, size_t from, size_t to)
 {
-	struct batch b = { .count = 0 };
 	bool bounce = a->action == QUEUE_BOUNCE;
 	bool ends = ends_message(a, from, to);
 
 	if (bounce && !report_write(a, from, to))
 		return false;
 	for (size_t i = from; i < to; i++) {
-		struct tmail_queue_op *op = batch_op(&b, TMAIL_QUEUE_OUTCOME, target_at(a, i)->id);
+		struct tmail_queue_op *op;
 
+		if (b->count >= COMMIT_WAIT_MAX - 1 && !batch_write(a, b))
+			return false;
+		op = batch_op(b, TMAIL_QUEUE_OUTCOME, target_at(a, i)->id);
 		op->recipient = target_at(a, i)->recipient;
 		op->attempts = target_at(a, i)->attempts;
 		op->fate = bounce ? TMAIL_FATE_BOUNCED : TMAIL_FATE_DISCARDED;
 		op->reply = tm_str(a->words);
-		if (b.count == OPS_MAX - 1 && !batch_write(a, &b))
-			return false;
 		metric_add(bounce ? METRIC_bounces : METRIC_discarded, 1);
 		log_event(LEVEL_INFO, NULL, bounce ? "bounced" : "discarded",
 			LOG_ID("id", id_tm(target_at(a, i)->id)),
@@ -396,18 +396,20 @@ static bool end_recipients(struct action *a, size_t from, size_t to)
 			LOG_STR("reply", a->words));
 	}
 	if (ends)
-		batch_op(&b, TMAIL_QUEUE_END, target_at(a, from)->id);
-	return batch_write(a, &b);
+		batch_op(b, TMAIL_QUEUE_END, target_at(a, from)->id);
+	return true;
 }
 
 static bool end_messages(struct action *a)
 {
+	struct batch b = { .count = 0 };
+
 	for (size_t i = 0, end; i < target_count(a); i = end) {
 		end = message_end(a, i);
-		if (!target_at(a, i)->live && !end_recipients(a, i, end))
+		if (!target_at(a, i)->live && !end_recipients(a, &b, i, end))
 			return false;
 	}
-	return true;
+	return batch_write(a, &b);
 }
 
 /* ---- acting ---------------------------------------------------------------------------- */
