@@ -34,12 +34,13 @@ TABLES = [
     ("relayip del 192.0.2.1", 1, "", r"tmail: IP 192\.0\.2\.1 is not listed\n"),
     ("routes add -d Example.com -rh MX.slow.example", 0, "", ""),
     ("routes add -rh relay.example -rl login -rpwd secret", 0, "", ""),
-    ("routes add -rh relay.example -rp 70000", 1, "", r"tmail: remote port is a number .* '70000'\n"),
-    ("routes add -rh relay.example -p x", 2, "", r"tmail: routes add: 'priority' wants a number.*\n"),
+    ("routes add -rh relay.example -rp 70000", 1, "", r"tmail: remote port is .* '70000'\n"),
+    ("routes add -rh relay.example -p x", 2, "", r"tmail: routes add: 'priority' wants .*\n"),
     ("routes add -rh relay.example -l 127.0.0.1&127.0.0.2|127.0.0.3", 1, "", r"tmail: .*\n"),
     ("routes add -rh relay.example --tls perhaps", 1, "", r"tmail: tls is none, .* 'perhaps'\n"),
     ("routes add -d example.com", 2, "", r"tmail: routes add: --remote-host is missing.*\n"),
-    ("routes list", 0, r"ID +DESTINATION +.*\n2 +\* .* yes *\n1 +example\.com .*mx\.slow\.example .*\n", ""),
+    ("routes list", 0, r"ID +DESTINATION +.*\n2 +\* .* yes *\n"
+     r"1 +example\.com .*mx\.slow\.example .*\n", ""),
     ("routes del 1", 0, "", ""),
     ("routes del 1", 1, "", r"tmail: there is no route '1'\n"),
     ("routes del one", 1, "", r"tmail: a route id is a number, not 'one'\n"),
@@ -70,7 +71,8 @@ QUEUE = [
     ("queue show ID1", 0, r"NAME +VALUE *\nid +ID1\nfrom +first@client\.test\n(.*\n)+", ""),
     ("queue show --content ID1", 0, r"Received: .*\n(.*\n)*Subject: first\n(.*\n)*\ntext\n+", ""),
     ("queue show nonsense", 1, "", r"tmail: queue show: 'nonsense' is no message id\n"),
-    ("queue show 000pgdqskcij100000000029ka", 1, "", r"tmail: queue show: there is no such message .*\n"),
+    ("queue show 000pgdqskcij100000000029ka", 1, "",
+     r"tmail: queue show: there is no such message .*\n"),
     ("queue hold", 2, "", r"tmail: queue hold: which messages\? .*\n"),
     ("queue hold ID1 --because reasons", 0, r"1\n", ""),
     ("queue list --held", 0, r"ID .*\nID1 .* Held .* reasons\n", ""),
@@ -99,7 +101,8 @@ class Both:
     """One folder: a server that keeps what it accepts, running or stopped again."""
 
     def __init__(self, build, running):
-        self.server = Tmail(build, "queue = { deliver = false; };\nsmtp = { reverse_lookup = 0; };\n")
+        self.server = Tmail(build, "queue = { deliver = false; };\n"
+                                   "smtp = { reverse_lookup = 0; };\n")
         self.running, self.ids = running, []
         if running:
             self.server.start()
@@ -158,6 +161,7 @@ def plain(text):
 
 
 def same(stopped, running, what):
+    assert stopped and running, "there is nothing to compare"
     for before, now, step in zip(stopped, running, what):
         assert [plain(str(t)) for t in before] == [plain(str(t)) for t in now], \
             f"{step[0]!r}: stopped {before}, running {now}"
@@ -172,14 +176,17 @@ def run(cases, build):
     try:
         cases.run("tables, server stopped", keep, "ts", stopped.steps, TABLES)
         cases.run("tables, server running", keep, "tr", running.steps, TABLES)
-        cases.run("tables, the same both ways", lambda: same(results["ts"], results["tr"], TABLES))
+        cases.run("tables, the same both ways",
+                  lambda: same(results.get("ts"), results.get("tr"), TABLES))
         stopped.fill()
         running.fill()
-        cases.run("lists as JSON are the same both ways", lambda: same_lists(stopped, running))
+        cases.run("lists as JSON are the same both ways", same_lists, stopped, running)
         cases.run("queue, server stopped", keep, "qs", stopped.steps, QUEUE)
         cases.run("queue, server running", keep, "qr", running.steps, QUEUE)
-        cases.run("queue, the same both ways", lambda: same(results["qs"], results["qr"], QUEUE))
-        cases.run("what was changed in one state is there in the other", lambda: other_state(running, stopped))
+        cases.run("queue, the same both ways",
+                  lambda: same(results.get("qs"), results.get("qr"), QUEUE))
+        cases.run("what was changed in one state is there in the other", other_state, running,
+                  stopped)
     finally:
         stopped.close()
         running.close()

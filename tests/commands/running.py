@@ -11,7 +11,7 @@ CONTENT = b"Subject: x\r\n\r\ntext\r\n"
 
 
 class Running:
-    """`extra` is what the reloads change."""
+    """A server that keeps what it accepts; `text` is its configuration as it is at first."""
 
     def __init__(self, build):
         self.build = build
@@ -20,9 +20,11 @@ class Running:
         self.server.command("rcpthost", "add", "example.com")
         self.text = self.read()
 
-    def settings(self, hops=30, more=""):
-        return (f"queue = {{ deliver = false; }};\nsmtp = {{ reverse_lookup = 0; max_recipients = {hops}; }};\n"
-                f'stop_timeout = "20s";\n{more}')
+    @staticmethod
+    def settings():
+        return ("queue = { deliver = false; };\n"
+                "smtp = { reverse_lookup = 0; max_recipients = 30; };\n"
+                'stop_timeout = "20s";\n')
 
     def read(self):
         with open(self.server.conf, encoding="utf-8") as f:
@@ -95,7 +97,8 @@ class Running:
         at = len(self.server.lines.lines)
         self.server.write(self.text.replace(one, more))
         self.server.command("reload")
-        port = int(self.server.lines.wait(r"listening address=127\.0\.0\.2:(\d+)", start=at).group(1))
+        line = self.server.lines.wait(r"listening address=127\.0\.0\.2:(\d+)", start=at)
+        port = int(line.group(1))
         other = Session(port, "127.0.0.2")
         other.expect("EHLO client.test", 250)
         other.expect("MAIL FROM:<a@client.test>", 250)
@@ -104,6 +107,9 @@ class Running:
         self.server.write(self.text)
         self.server.command("reload")
         wait_for(lambda: refused(port, "127.0.0.2"), what="the closed listener")
+        rows = self.server.json("status")
+        listening = [r["value"] for r in rows if r["name"].startswith("socket.")]
+        assert listening == [f"127.0.0.1:{kept}"], listening
         assert other.send(CONTENT + b".\r\n").reply()[0] == 250
         session.expect("NOOP", 250)
         Session(kept).close()
@@ -117,7 +123,8 @@ class Running:
         before = len(self.server.json("queue", "list"))
         for number in range(100):
             self.server.process.send_signal(signal.SIGHUP)
-            assert session.message("a@client.test", [f"hup-{number}@example.com"], CONTENT)[0] == 250
+            answer = session.message("a@client.test", [f"hup-{number}@example.com"], CONTENT)
+            assert answer[0] == 250, answer
         session.close()
         assert len(self.server.json("queue", "list")) == before + 100
         self.server.command("reload")
@@ -165,8 +172,8 @@ class Running:
         session.close()
 
     def terminated(self):
-        """SIGTERM: idle clients are told 421, a message under way is still taken, nobody new is; the
-        exit status is 0 and all that was accepted is there at the next start."""
+        """Idle clients are told 421, a message under way is still taken, nobody new is; the exit
+        status is 0 and all that was accepted is there at the next start."""
         idle = Session(self.server.port)
         idle.expect("EHLO client.test", 250)
         under_way = Session(self.server.port)

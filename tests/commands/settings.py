@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is made of the configuration: `check`, conf.d, sample, manual pages, flags and where they may
-stand, exit statuses."""
+"""What is made of the configuration and the command line: `check`, conf.d, sample, manual pages,
+flags and where they may stand, exit statuses."""
 import json
 import os
 import re
@@ -70,7 +70,8 @@ class Settings:
 
     def places(self):
         """Flags before and after arguments; behind -- there are none."""
-        for words in (["rcpthost", "add", "-l", "a.example"], ["rcpthost", "add", "b.example", "-l"],
+        for words in (["rcpthost", "add", "-l", "a.example"],
+                      ["rcpthost", "add", "b.example", "-l"],
                       ["--json", "rcpthost", "add", "--local", "c.example"],
                       ["rcpthost", "--json", "add", "d.example", "--local=true"],
                       ["rcpthost", "add", "-l", "--", "e.example"]):
@@ -81,15 +82,18 @@ class Settings:
         assert run.returncode in (0, 1), run
 
     def statuses(self):
-        """0 all went well, 1 trouble, 2 a mistake in the command line; trouble is on stderr only."""
+        """0: all went well, 1: trouble, 2: a mistake of who typed; trouble is on stderr only."""
         for words, status in ((["version"], 0), (["--version"], 0), (["help"], 0), (["-h"], 0),
                               (["help", "queue", "list"], 0), (["queue", "list", "-h"], 0),
-                              (["status"], 1), (["reload"], 1), (["restart"], 1), (["man", "no/page"], 1),
+                              (["status"], 1), (["reload"], 1), (["restart"], 1),
+                              (["man", "no/page"], 1),
                               (["--nonsense"], 2), (["nonsense"], 2), (["queue"], 2),
-                              (["queue", "list", "--nonsense"], 2), (["queue", "list", "--limit"], 2)):
+                              (["queue", "list", "--nonsense"], 2),
+                              (["queue", "list", "--limit"], 2)):
             run = self.server.command(*words, check=False)
             assert run.returncode == status, f"{words} exits {run.returncode}: {run.stderr}"
-            assert bool(run.stderr) == bool(status) and bool(run.stdout) != bool(status), (words, run)
+            said = bool(run.stdout), bool(run.stderr)
+            assert said == (not status, bool(status)), (words, run)
         run = subprocess.run([self.server.program, "-c"], capture_output=True, text=True)
         assert run.returncode == 2 and "-c wants" in run.stderr, run
         run = subprocess.run([self.server.program, "-c", "/nowhere/tmail.conf", "queue", "list"],

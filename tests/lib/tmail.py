@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -33,6 +34,18 @@ class Failed(Exception):
 
 class Skipped(Exception):
     """A case cannot be run here; says why."""
+
+
+def wait_for(condition, seconds=60, what="what was waited for"):
+    """Looks until it answers something true, for states that nobody tells of."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come in {seconds} s")
+        time.sleep(0.01)
 
 
 class Lines:
@@ -141,6 +154,14 @@ class Tmail:
     def queued(self):
         """Recipients in the queue."""
         return int(self.json("queue", "count")[0]["recipients"])
+
+    def queue_row(self, status, *filters):
+        """The first row of `tmail queue list FILTERS` that says so, waited for: the store hears of
+        an outcome a little after the log."""
+        def row():
+            rows = self.json("queue", "list", *filters)
+            return next((r for r in rows if r["status"] == status), None)
+        return wait_for(row, what=f"a message that is {status}")
 
     def stop(self, how=signal.SIGTERM):
         """Its exit status; nothing is left running."""

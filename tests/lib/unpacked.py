@@ -13,9 +13,8 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 
-from tmail import Skipped
+from tmail import Skipped, wait_for
 
 DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
 
@@ -36,18 +35,6 @@ def free_port(address="127.0.0.1", kind=socket.SOCK_STREAM):
     with socket.socket(family, kind) as s:
         s.bind((address, 0))
         return s.getsockname()[1]
-
-
-def wait_for(condition, seconds=60, what="what was waited for"):
-    """Looks until it answers something true, for states that nobody tells of."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come in {seconds} s")
-        time.sleep(0.01)
 
 
 def greeting(address, port, seconds=1):
@@ -199,7 +186,7 @@ class Unpacked:
         for name in ("etc", "var"):
             shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
             if os.path.isdir(f"{template}/{name}"):
-                subprocess.run(["cp", "-a", f"{template}/{name}", f"{self.root}/{name}"], check=True)
+                shutil.copytree(f"{template}/{name}", f"{self.root}/{name}", symlinks=True)
         self.process = None
 
     def __enter__(self):
@@ -254,6 +241,19 @@ class Unpacked:
             wait_for(answer, seconds, f"{self.package}'s greeting")
         except AssertionError as trouble:
             raise AssertionError(f"{trouble}\n{self.said()[-2000:]}") from None
+
+    def pids(self):
+        """Of the server and all it started that runs now, for who measures."""
+        found = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as f:
+                    fields = f.read().rpartition(")")[2].split()
+            except OSError:
+                continue  # it ended
+            if int(fields[3]) == self.process.pid:  # its session
+                found.append(int(path.split("/")[2]))
+        return found
 
     def stop(self):
         """It and all it started."""

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The program without each of its modules: it runs as far as it can, and says what is missing."""
 from tmail import Session, Tmail
-from unpacked import wait_for
 
 ALL = ["store/sqlite", "store/journal", "route/rcpthost", "auth/relayip", "route/table", "route/mx"]
 
 
 def without(build, *names):
     listed = ", ".join(f'{{ module = "{m}"; }}' for m in ALL if m not in names)
-    return Tmail(build, 'smtp = { reverse_lookup = 0; };\nstop_timeout = "0";\n', modules=f"( {listed} )")
+    settings = 'smtp = { reverse_lookup = 0; };\nstop_timeout = "0";\n'
+    return Tmail(build, settings, modules=f"( {listed} )")
 
 
 def does_not_start(server, *words):
@@ -84,10 +84,10 @@ def router(build, *names):
     with without(build, *names) as server:
         server.command("rcpthost", "add", "example.com")
         session = Session(server.port)
-        assert session.message("a@client.test", ["b@example.com"], b"Subject: x\r\n\r\nx\r\n")[0] == 250
+        content = b"Subject: x\r\n\r\nx\r\n"
+        assert session.message("a@client.test", ["b@example.com"], content)[0] == 250
         session.close()
-        row = wait_for(lambda: next((r for r in server.json("queue", "list") if r["status"] == "Scheduled"),
-                                    None), what="the deferral")
+        row = server.queue_row("Scheduled")
         assert "router" in row["reason"], row
         if "route/table" in names:
             no_command(server, "routes", "list")

@@ -26,7 +26,8 @@ def cases_of(path):
 
 
 def page_of(name):
-    with open(os.path.join(TOP, "modules", name, os.path.basename(name) + ".md"), encoding="utf-8") as f:
+    path = os.path.join(TOP, "modules", name, os.path.basename(name) + ".md")
+    with open(path, encoding="utf-8") as f:
         return f.read()
 
 
@@ -72,10 +73,11 @@ def settings_are_on_page(build, name):
     own = rows[:names.index("module")]  # what every module has comes behind
     section = page_of(name).partition("| setting |")[2].partition("\n\n")[0]
     table = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`|]*)`)?", section, re.M))
-    assert set(table) == {r["name"] for r in own}, f"page {sorted(table)}, module {[r['name'] for r in own]}"
+    have = {}
     for row in own:
         default = re.search(r" Default: (.*)\.$", row["text"])
-        assert (default.group(1) if default else "") == table[row["name"]], (row, table[row["name"]])
+        have[row["name"]] = default.group(1) if default else ""
+    assert table == have, f"the page says {table}, the module {have}"
 
 
 def failed(trouble):

@@ -30,8 +30,8 @@ async def main(folder):
     keep = Keep(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(keep, data_size_limit=0, enable_SMTPUTF8=True, hostname="aiosmtpd.test", loop=loop),
-        "127.0.0.1", 0)
+        lambda: SMTP(keep, data_size_limit=0, enable_SMTPUTF8=True, hostname="aiosmtpd.test",
+                     loop=loop), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

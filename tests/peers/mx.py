@@ -9,7 +9,6 @@ from nsd import Nsd
 from servers import bounce_report
 from sink import Sink
 from tmail import Session, Skipped, Tmail
-from unpacked import wait_for
 
 MODULES = """(
   { module = "store/sqlite"; },
@@ -67,7 +66,8 @@ class Domains:
         self.sinks = []
         names = {name: address() for name in ("first", "second", "dead", "refusing", "back")}
         try:
-            self.first, self.second, self.back = (self.sink(names[n]) for n in ("first", "second", "back"))
+            self.first, self.second = self.sink(names["first"]), self.sink(names["second"])
+            self.back = self.sink(names["back"])
             self.refusing = self.sink(names["refusing"], lambda verb, _: "421 4.3.2 Not now" if
                                       verb == "EHLO" else None)
             self.dns = Nsd({"test": ZONE.format(**names)}).__enter__()
@@ -122,8 +122,7 @@ class Domains:
 
     def defers(self, server, domain):
         self.send("reader@" + domain, server)
-        row = wait_for(lambda: next((r for r in server.json("queue", "list", "--to", "reader@" + domain)
-                                     if r["status"] == "Scheduled"), None), what="the deferral")
+        row = server.queue_row("Scheduled", "--to", "reader@" + domain)
         assert row["next_delivery"], row
         return row["reason"]
 
@@ -174,7 +173,8 @@ class Domains:
     def silence(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
             mute.bind(("127.0.0.1", 0))
-            dns = f'dns = {{ servers = [ "127.0.0.1@{mute.getsockname()[1]}" ]; timeout = "1s"; }};\n'
+            port = mute.getsockname()[1]
+            dns = f'dns = {{ servers = [ "127.0.0.1@{port}" ]; timeout = "1s"; }};\n'
             with Tmail(self.server.build, self.settings(dns), modules=MODULES) as server:
                 server.command("relayip", "add", "127.0.0.1")
                 reason = self.defers(server, "order.test")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """tests/peers/run.py BUILD [into|out|mx]: tmail between other people's programs. `into`: they
 send to it; `out`: it sends to them; `mx`: it finds them in DNS. Servers that cannot be installed
-beside each other are unpacked below BUILD/peers, or in $TMAIL_PEERS. Ends with "N passed, N failed"."""
+beside each other are unpacked below BUILD/peers, or in $TMAIL_PEERS. Ends with
+"N passed, N failed"."""
 import os
 import sys
 

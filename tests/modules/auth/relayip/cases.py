@@ -39,11 +39,11 @@ class Relayip:
     def at_once(self):
         session = Session(self.server.port)
         for _ in range(20):
-            assert not self.asked(session)
+            assert not self.asked(session), "it may relay before it was added"
             self.server.command("relayip", "add", "127.0.0.1")
-            assert self.asked(session)
+            assert self.asked(session), "it may not relay though it was added"
             self.server.command("relayip", "del", "127.0.0.1")
-        assert not self.asked(session)
+        assert not self.asked(session), "it may relay after it was deleted"
         session.close()
 
     def networks(self):
@@ -89,7 +89,8 @@ class Relayip:
         """Mail of a client that may relay gets the Message-ID and Date it lacks."""
         self.server.command("relayip", "add", "127.0.0.1")
         session = Session(self.server.port)
-        code, text = session.message("a@client.test", ["b@elsewhere.test"], b"Subject: x\r\n\r\nx\r\n")
+        code, text = session.message("a@client.test", ["b@elsewhere.test"],
+                                     b"Subject: x\r\n\r\nx\r\n")
         assert code == 250, text
         session.close()
         (row,) = self.server.json("queue", "show", "--content", text[0].split()[-1])

@@ -20,7 +20,8 @@ MODULES = """(
 class Mx:
     def __init__(self, build):
         self.dns = Nsd({"test": ZONE}).__enter__()
-        self.server = Tmail(build, "smtp = { reverse_lookup = 0; };\n" + self.dns.setting, modules=MODULES)
+        settings = "smtp = { reverse_lookup = 0; };\n" + self.dns.setting
+        self.server = Tmail(build, settings, modules=MODULES)
         self.server.start()
         self.server.command("relayip", "add", "127.0.0.1")
 
@@ -33,7 +34,8 @@ class Mx:
         session = Session(self.server.port)
         assert session.message(sender, ["b@" + domain], b"Subject: x\r\n\r\nx\r\n")[0] == 250
         session.close()
-        return self.server.lines.wait(rf'(bounced|deferred|delivered) .*to=b@{domain} .*reply="([^"]*)"').groups()
+        line = rf'(bounced|deferred|delivered) .*to=b@{domain} .*reply="([^"]*)"'
+        return self.server.lines.wait(line).groups()
 
     def bounced(self, domain, words):
         fate, reply = self.fate(domain)
@@ -57,7 +59,8 @@ class Mx:
 
     def behind_routes(self):
         """What a route takes is not looked up."""
-        self.server.command("routes", "add", "-d", "gone-but-routed.test", "-rh", "127.0.0.1", "-rp", "1")
+        self.server.command("routes", "add", "-d", "gone-but-routed.test", "-rh", "127.0.0.1",
+                            "-rp", "1")
         fate, _ = self.fate("gone-but-routed.test")
         assert fate == "deferred", fate
 

@@ -82,7 +82,8 @@ class Table:
         self.routes((self.one, "-d", "example.com"), (self.two, "-f", "client.test"))
         self.goes(self.two, "example.com", "anybody@client.test")
         self.goes(self.one, "example.com", "anybody@elsewhere.test")
-        self.routes((self.one, "-f", "client.test"), (self.two, "-d", "example.com", "-f", "client.test"))
+        self.routes((self.one, "-f", "client.test"),
+                    (self.two, "-d", "example.com", "-f", "client.test"))
         self.goes(self.two, "example.com")
         self.goes(self.one, "other.test")
 
@@ -105,7 +106,7 @@ class Table:
         self.goes(self.one, "example.com")
 
     def weights(self):
-        """A row that is there three times has three times the mail; exactly, or nearly by chance."""
+        """A row that is there three times has about three times the mail."""
         self.routes(*[(self.one, "-d", "weigh.test")] * 3, (self.two, "-d", "weigh.test"))
         sent = {self.send("weigh.test") for _ in range(120)}
 

@@ -58,8 +58,8 @@ class Sqlite:
         assert self.rcpt("example.com")[0] == 250
 
     def readers(self):
-        """Another process recovers the file: it has the locks, and the index in the -shm file is not
-        whole. Within busy_timeout the answer is 451; when it is over all is as before."""
+        """Another process recovers the file: it has the locks, and the index in the -shm file is
+        not whole. After busy_timeout the answer is 451; when it is over all is as before."""
         with open(self.file + "-shm", "r+b", buffering=0) as shm:
             for lock in (WRITE_LOCK, RECOVER_LOCK):
                 fcntl.lockf(shm, fcntl.LOCK_EX, 1, lock)
