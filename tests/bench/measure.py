@@ -9,6 +9,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TICKS = os.sysconf("SC_CLK_TCK")
+STORM = 100  # discards in the fifth of a second
 
 
 class Tools:
@@ -104,16 +105,16 @@ def disk_discards():
     return sum(int(words[14]) for words in lines if len(words) > 14)
 
 
-def disk_quiet(seconds=15):
-    """What was wiped costs a disk that discards for seconds after; nobody shall be measured then."""
+def disk_quiet(seconds=10):
+    """Wiped files cost a disk that discards seconds more; nobody shall be measured then."""
     os.sync()
-    end, before = time.monotonic() + seconds, -1
+    end, before = time.monotonic() + seconds, disk_discards()
     while time.monotonic() < end:
+        time.sleep(0.2)
         now = disk_discards()
-        if now == before:
+        if now - before < STORM:
             return
         before = now
-        time.sleep(0.3)
 
 
 class IdleClients:

@@ -51,15 +51,16 @@ class Accept(Row):
     unit, figure = "messages/s", "rate"
 
     def __init__(self, name, title, messages, connections=20, per_connection=1000000, size=4096,
-                 slow_flush=False, wanted=()):
+                 slow_flush=False, wanted=(), paces=None):
         super().__init__(name, title)
+        self.paces = paces or {}
         self.messages, self.connections = messages, connections
         self.per_connection, self.size = per_connection, size
         self.slow_flush, self.wanted = slow_flush, wanted
 
     def one(self, bench, kind):
         setting = Setting(connections=self.connections, slow_flush=self.slow_flush)
-        count = max(int(self.messages * kind.pace), self.connections * 2)
+        count = max(int(self.messages * self.paces.get(kind.name, kind.pace)), self.connections * 2)
         with kind(bench, setting) as program:
             first = max(2 * self.connections, 200)  # files are made, processes started
             warm = bench.tools.send(program.port, self.connections, first)
@@ -77,10 +78,21 @@ class Accept(Row):
             result["expected"] = warm["accepted"] + accepted
             result["queued"] = program.queued()
             result["queued_after_restart"] = program.queued_after_restart()
-            result["wrong"] = [
-                k for k in ("queued", "queued_after_restart")
-                if result[k] is not None and result[k] != result["expected"]]
+            result["wrong"] = not_kept(result) + not_served(result, kind)
         return result
+
+
+def not_kept(result):
+    """What was answered 250 must be in the queue, no more and no less, also after a restart."""
+    return [f"{key} is {result[key]}, answered 250 were {result['expected']}"
+            for key in ("queued", "queued_after_restart")
+            if result.get(key) is not None and result[key] != result["expected"]]
+
+
+def not_served(result, kind):
+    """Of tmail; how others come through is theirs."""
+    return [f"{key} are {result[key]}" for key in ("refused", "lost", "unanswered")
+            if kind.name == "tmail" and result[key]]
 
 
 class Part(Row):
@@ -193,14 +205,15 @@ class Deferred(Row):
                 if settled == memory_kb(program.processes())[0]:
                     break
             result["each_octets"] = (settled - before) * 1024 / result["accepted"]
-            for name, words in (("count_ms", ("queue", "count")), ("list_ms", ("queue", "list"))):
+            for name, words in (("count_ms", ("queue", "count")),
+                                ("list_ms", ("queue", "list", "--limit", "100"))):
                 start = time.monotonic()
                 output = command(*words)
                 result[name] = (time.monotonic() - start) * 1e3
                 result[name + "_lines"] = output.count("\n")
             result["expected"] = result["accepted"] + 500
             result["queued"] = program.queued()
-            result["wrong"] = ["queued"] if result["queued"] != result["expected"] else []
+            result["wrong"] = not_kept(result) + not_served(result, kind)
             result["start_ms"] = program.start_timed() * 1e3
         return result
 
@@ -222,6 +235,7 @@ def all_rows():
         Part(kept, "cpu", "… processor time a message", "cpu_ms", "ms", 3,
              (Wanted("postfix", 1 / 12, most=True),)),
         Accept("one", "accept, 20 connections, one message each", 25000, per_connection=1,
+               paces={"exim": 0.02},  # it waits 200 ms for the client's end after QUIT
                wanted=(Wanted("postfix", 2.5), Wanted("reference", 0.45))),
         Accept("c500", "accept, 500 connections kept open", 80000, connections=500,
                wanted=(Wanted("reference", 0.4),)),
@@ -244,6 +258,6 @@ def all_rows():
         deferred,
         Part(deferred, "count", "… `queue count`", "count_ms", "ms", 1,
              (Wanted(None, 20, most=True),)),
-        Part(deferred, "list", "… first page of `queue list`", "list_ms", "ms", 1,
+        Part(deferred, "list", "… `queue list --limit 100`", "list_ms", "ms", 1,
              (Wanted(None, 100, most=True),)),
     ]

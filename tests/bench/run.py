@@ -67,8 +67,7 @@ class Bench:
             result = {"trouble": f"{type(trouble).__name__}: {trouble}"}
         disk_quiet()
         for what in result.get("wrong", ()):
-            self.wrong.append(f"{row.name} {name} run {number}: {what} is {result[what]}, "
-                              f"answered 250 were {result['expected']}")
+            self.wrong.append(f"{row.name} {name} run {number}: {what}")
         self.results.setdefault(row.name, {}).setdefault(name, []).append(result)
         if self.raw:
             line = {"row": row.name, "program": name, "run": number, **result}
