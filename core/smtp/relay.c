@@ -173,7 +173,7 @@ bool relay_ask(struct session *s, struct str address,
 	/* Behind the last '@' the address goes on to its end: "@domain" is part of it. */
 	*relay = (struct relay){ .step = STEP_DOMAIN,
 		.address = address,
-		.domain = domain_key(domain, s->transaction->message->arena),
+		.domain = domain_key(domain, transaction_arena(s->transaction)),
 		.whole_domain = { domain.data - 1, domain.len + 1 },
 		.decided = decided };
 	return walk(s, result);

@@ -53,7 +53,10 @@ static void cut_after(size_t steps, const char *how)
 	script[steps] = how;
 	script[steps + 1] = NULL;
 	talk(&t, script);
-	if (steps < GREETED)
+	if (steps < GREETED && t.opened.stage == STAGE_CONNECT)
+		not_opened(&t,
+			STAGE_CONNECT); /* a reset can be quicker than the look at connect's end */
+	else if (steps < GREETED)
 		not_opened(&t, STAGE_GREETING);
 	else if (steps < OPEN)
 		not_opened(&t, STAGE_EHLO);
