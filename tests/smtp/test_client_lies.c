@@ -53,9 +53,12 @@ static void cut_after(size_t steps, const char *how)
 	script[steps] = how;
 	script[steps + 1] = NULL;
 	talk(&t, script);
-	if (steps < GREETED && t.opened.stage == STAGE_CONNECT)
-		not_opened(&t,
-			STAGE_CONNECT); /* a reset can be quicker than the look at connect's end */
+	/* A reset throws away what was on its way: it can be seen earlier than it was sent. */
+	if (!t.done && *how == 'r' &&
+		t.opened.stage < (steps < GREETED ? STAGE_GREETING : STAGE_EHLO))
+		not_opened(&t, t.opened.stage);
+	else if (!t.done && *how == 'r' && steps >= OPEN)
+		not_opened(&t, STAGE_EHLO);
 	else if (steps < GREETED)
 		not_opened(&t, STAGE_GREETING);
 	else if (steps < OPEN)
