@@ -322,9 +322,15 @@ static bool mail_start(struct generation *g, struct why *why)
 
 	if (!dns_start(&dns, why))
 		return false;
-	smtp_server_setup(&queue_upcalls, settings_smtp);
+	const bool present = queue_present(g);
+
+	smtp_server_setup(present ? &queue_upcalls : &queue_absent_upcalls, settings_smtp);
 	table_poll_start(TABLE_POLL, settings->top.table_ttl);
-	if (!queue_start(server.loops, server.loop_count, settings_queue, why))
+	if (!present)
+		log_event(LEVEL_WARNING, NULL, "queue_absent",
+			LOG_C("why", "no module keeps the queue, such as store/journal: "
+				     "mail is answered 451 until one is configured"));
+	else if (!queue_start(server.loops, server.loop_count, settings_queue, why))
 		return false;
 	return listeners_set(settings, &server.given, why);
 }

@@ -31,6 +31,9 @@ extern const struct tmail_list queue_options;
 
 /* What smtp is given at its start (smtp_server_setup). Works from queue_start on. */
 extern const struct smtp_upcalls queue_upcalls;
+/* The same where no module keeps a queue (queue_present says so): every MAIL is 451. */
+extern const struct smtp_upcalls queue_absent_upcalls;
+bool queue_present(const struct generation *g);
 
 /* Finds the queue service of the current generation, starts commit, schedule and lanes over the
  * loops, whose indexes count from 0. False: no queue service, or it does not answer. */
