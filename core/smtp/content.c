@@ -55,19 +55,21 @@ void content_chunk(struct session *s)
 
 /* ---- room -------------------------------------------------------------------------------- */
 
-/* The header must be in memory as a whole; looked for at sizes that double. */
+/* The header must be in memory as a whole; looked for at sizes that double. Whether it is too
+ * large is said by the same octets however they were cut: by those up to the limit. */
 static void header_look(struct session *s)
 {
 	struct transaction *t = s->transaction;
 	struct message *m = t->message;
+	const size_t most = (size_t)s->settings->max_header_size + 1;
 	size_t end;
 
 	if (m->header_length > 0)
 		return;
-	t->scan_at = 2 * m->data.len;
-	if (header_complete(buf_str(&m->data), &end))
+	t->scan_at = 2 * m->data.len < most || m->data.len >= most ? 2 * m->data.len : most;
+	if (header_complete(str_slice(buf_str(&m->data), 0, most), &end))
 		m->header_length = end;
-	else if (m->data.len > (size_t)s->settings->max_header_size)
+	else if (m->data.len >= most)
 		transaction_refuse(s, SAY_HEADER_TOO_LARGE);
 }
 
@@ -86,6 +88,16 @@ static void content_go_on(struct session *s)
 	}
 }
 
+enum say content_spool_trouble(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	enum commit_result room = server_upcalls()->reserve(&s->subject, RESERVE_MORE);
+
+	if (room == COMMIT_DURABLE)
+		m->reserved += RESERVE_MORE;
+	return room == COMMIT_FULL ? SAY_NO_ROOM : SAY_LATER;
+}
+
 static void spooled(void *ctx, bool ok, struct str why)
 {
 	struct session *s = ctx;
@@ -93,7 +105,7 @@ static void spooled(void *ctx, bool ok, struct str why)
 	session_wake(s);
 	if (!ok) {
 		log_event(LEVEL_WARNING, &s->log, "spool_failed", LOG_STR("why", why));
-		transaction_refuse(s, SAY_LATER);
+		transaction_refuse(s, content_spool_trouble(s));
 	}
 	content_go_on(s);
 	session_run(s);

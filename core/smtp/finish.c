@@ -275,7 +275,7 @@ static void rest_spooled(void *ctx, bool ok, struct str why)
 		finish_ask(s);
 	} else {
 		log_event(LEVEL_WARNING, &s->log, "spool_failed", LOG_STR("why", why));
-		finish_refuse(s, SAY_LATER);
+		finish_refuse(s, content_spool_trouble(s));
 	}
 	session_run(s);
 }

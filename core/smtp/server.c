@@ -10,15 +10,21 @@
 #include "host/metrics.h"
 #include "smtp/place.h"
 #include "smtp/transaction.h"
+#include "sys/file.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Descriptors that sessions may not take: the store, large bodies, deliveries and commands need
+ * theirs when clients have taken all that can be had. */
+enum { DESCRIPTORS_KEPT = 512 };
+
 static struct {
 	const struct smtp_upcalls *upcalls;
 	const struct smtp_settings *(*settings_of)(const struct generation *);
 	atomic_uint sessions;
+	unsigned most; /* sessions, by the descriptors there are */
 	pthread_mutex_t lock;
 	struct link servers;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -27,8 +33,11 @@ static struct {
 void smtp_server_setup(const struct smtp_upcalls *upcalls,
 	const struct smtp_settings *(*settings_of)(const struct generation *))
 {
+	unsigned descriptors = fd_limit(), kept = descriptors / 4 * 3;
+
 	process.upcalls = upcalls;
 	process.settings_of = settings_of;
+	process.most = descriptors - (kept < DESCRIPTORS_KEPT ? kept : DESCRIPTORS_KEPT);
 }
 
 const struct smtp_upcalls *server_upcalls(void)
@@ -85,7 +94,7 @@ static bool too_many(const struct generation *generation)
 {
 	unsigned before = atomic_fetch_add_explicit(&process.sessions, 1, memory_order_relaxed);
 
-	if (before < server_settings(generation)->max_sessions)
+	if (before < server_settings(generation)->max_sessions && before < process.most)
 		return false;
 	atomic_fetch_sub_explicit(&process.sessions, 1, memory_order_relaxed);
 	metric_add(METRIC_limit_connections, 1);

@@ -129,6 +129,8 @@ bool command_step(struct session *s);
 
 /* ---- content.c: what arrives between 354 (BDAT) and its end ------------------------------ */
 
+/* What is said when the store did not take octets: there is no room, or try later. */
+enum say content_spool_trouble(struct session *s);
 void content_data(struct session *s);  /* DATA was agreed to: 354 */
 void content_chunk(struct session *s); /* the transaction says how large it is, and how refused */
 bool content_step(struct session *s);  /* false when there are no octets */

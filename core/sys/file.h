@@ -27,6 +27,8 @@ char *path_join(const char *base, struct str path);
  * may write to it. A sticky folder of root's, as /tmp, may be on the way: what lies in it
  * cannot be replaced by others. */
 bool path_trusted(const char *path, unsigned uid, struct why *why);
+/* How many descriptors this process may have, once it has asked for all it is allowed. */
+unsigned fd_limit(void);
 bool fd_set_nonblocking(int fd);
 bool fd_set_cloexec(int fd, bool on);
 void fd_close(int *fd); /* and sets it to -1; harmless on -1 */

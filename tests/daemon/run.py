@@ -444,6 +444,22 @@ def the_control_socket_is_gone_after_a_stop():
         assert not os.path.exists(path)
 
 
+def clients_do_not_take_the_last_descriptors():
+    """The store needs some of its own for a large body, however many clients there are."""
+    with tmail() as server:
+        server.stop()
+        server.start(prefix=("prlimit", "--nofile=64"))
+        relayed(server)
+        sessions = [Session(server.port) for _ in range(40)]
+        codes = [session.greeting[0] for session in sessions]
+        assert codes[0] == 220 and codes[-1] == 421, codes
+        body = b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 5000
+        code, text = sessions[0].message("a@example.org", ["b@example.net"], body)
+        assert code == 250, (code, text)
+        for session in sessions:
+            session.close()
+
+
 CASES = (
     it_says_what_it_listens_on, a_second_server_in_the_same_folder_is_refused,
     every_mistake_is_named_with_its_line, conf_d_is_merged, the_sample_starts, root_is_given_up,
@@ -456,6 +472,7 @@ CASES = (
     a_killed_server_is_replaced, a_dead_parents_folder_can_be_started_again,
     a_stop_lets_transactions_finish, a_stop_ends_what_takes_too_long,
     a_second_signal_ends_it_at_once, the_control_socket_is_gone_after_a_stop,
+    clients_do_not_take_the_last_descriptors,
 )
 
 if __name__ == "__main__":

@@ -113,6 +113,32 @@ START_TEST(a_header_that_is_too_large_is_refused)
 }
 END_TEST
 
+/* What the header's size is judged by must not depend on how the octets were cut. */
+START_TEST(a_first_line_without_end_is_judged_alike_however_it_is_cut)
+{
+	static const size_t cuts[] = { 1000, 65536, 100000, 100001, 150000 };
+
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+		struct buf content = { 0 };
+		struct talk *t;
+
+		house_open("max_header_size = 100000;", HOUSE_TABLES);
+		while (content.len < 150000)
+			buf_add_char(&content, 'x');
+		buf_add_c(&content, "\r\n.\r\n");
+		t = talk_addressed();
+		talk_ask(t, "DATA", "354");
+		for (size_t at = 0; at < content.len; at += cuts[i])
+			talk_octets(t, content.data + at,
+				content.len - at < cuts[i] ? content.len - at : cuts[i]);
+		talk_hear(t, "552 5.3.4 Header is larger");
+		talk_close(&t);
+		buf_free(&content);
+		house_close();
+	}
+}
+END_TEST
+
 /* A body that is not the same anywhere, so that nothing can be lost or swapped unseen. */
 static void add_body(struct buf *content, size_t len)
 {
@@ -171,6 +197,27 @@ START_TEST(a_spool_that_fails_is_for_now_and_in_step)
 	buf_add_c(&content, ".\r\n");
 	check_data(buf_c(&content), "451 4.3.0");
 	ck_assert_uint_eq(house.drops, 1);
+	buf_free(&content);
+	house_close();
+}
+END_TEST
+
+START_TEST(a_spool_that_fails_for_lack_of_room_is_said_so)
+{
+	struct buf content = { 0 };
+	struct talk *t;
+
+	house_open("", HOUSE_TABLES);
+	house.spool_fails = true;
+	buf_add_c(&content, "Subject: x\r\n\r\n");
+	add_body(&content, 500000);
+	buf_add_c(&content, ".\r\n");
+	t = talk_addressed();
+	talk_ask(t, "DATA", "354");
+	house.room = COMMIT_FULL;
+	talk_say(t, buf_c(&content));
+	talk_hear(t, "452 4.3.1");
+	talk_close(&t);
 	buf_free(&content);
 	house_close();
 }
@@ -339,7 +386,9 @@ END_TEST
 TEST_MAIN("smtp/content", only_crlf_dot_crlf_ends_the_data,
 	known_old_clients_may_have_their_line_ends_mended, a_nul_is_refused_at_the_end,
 	what_is_too_large_is_read_to_its_end_and_then_refused,
-	a_header_that_is_too_large_is_refused, large_bodies_go_to_the_store_as_they_come,
+	a_header_that_is_too_large_is_refused,
+	a_first_line_without_end_is_judged_alike_however_it_is_cut,
+	a_spool_that_fails_for_lack_of_room_is_said_so, large_bodies_go_to_the_store_as_they_come,
 	a_spool_that_fails_is_for_now_and_in_step,
 	a_client_that_leaves_while_it_is_spooled_leaves_nothing,
 	no_room_is_said_before_anything_is_promised,
