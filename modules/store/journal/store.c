@@ -62,29 +62,51 @@ static bool index_start(struct store *store)
 	return !anew;
 }
 
+/* Nothing of the index is believed any more. */
+static void index_distrust(struct store *store, struct why *why)
+{
+	table_reset(store);
+	note(&store->notes, TMAIL_WARNING, "journal_index_made",
+		"%s; it is made anew from the journal", why->text);
+	if (index_empty(store->index, why))
+		return;
+	index_abort(store->index);
+	indexer_give_up(store, why);
+}
+
 /* Takes the rows of the index in, if they can be believed. Answers where replay starts. */
 static uint64_t index_take(struct store *store)
 {
-	uint64_t first = store->segments.first, mark;
+	const struct segments *s = &store->segments;
+	uint64_t first = s->first, mark;
 	struct why why;
 
 	if (!index_start(store))
 		return first;
 	mark = index_mark(store->index);
+	if (mark == 0) /* nothing was ever committed to it */
+		return first;
 	why_set(&why, "index.db: is older than the journal's oldest file");
-	if (mark >= first && index_load(store->index, &store->table, &why)) {
-		why_set(&why, "index.db: points to what is not there");
-		if (table_sound(store))
-			return mark;
-	}
-	table_reset(store);
-	note(&store->notes, TMAIL_WARNING, "journal_index_made",
-		"%s; it is made anew from the journal", why.text);
-	if (!index_empty(store->index, &why)) {
-		index_abort(store->index);
-		indexer_give_up(store, &why);
-	}
+	if (s->used_count && mark >= s->used[0]->base &&
+		index_load(store->index, &store->table, &why))
+		return mark;
+	index_distrust(store, &why);
 	return first;
+}
+
+/* A row may point to a file that is used for something else by now, if the journal tells where the
+ * message was copied to. So the rows are judged when the journal has been read. */
+static bool journal_read(struct store *store, struct replayed *replayed, struct why *why)
+{
+	uint64_t from = index_take(store);
+	uint64_t sure = store->index ? index_ended(store->index) : 0;
+
+	if (!replay(store, from, sure, replayed, why))
+		return false;
+	if (!store->index || table_sound(store))
+		return true;
+	index_distrust(store, &(struct why){ "index.db: points to what is not there" });
+	return replay(store, store->segments.first, sure, replayed, why);
 }
 
 /* All of its recipients have their end, only the END was not written any more. */
@@ -108,7 +130,6 @@ static bool store_load(struct store *store, struct why *why)
 {
 	struct segments *s = &store->segments;
 	struct replayed replayed;
-	uint64_t from;
 
 	if (!segments_open(s, store->files, store->settings.segment_size, why))
 		return false;
@@ -122,8 +143,7 @@ static bool store_load(struct store *store, struct why *why)
 			"%u files hold nothing that can be read, the last is segment-%08" PRIu32
 			"; left alone",
 			s->aside, s->aside_number);
-	from = index_take(store);
-	if (!replay(store, from, store->index ? index_ended(store->index) : 0, &replayed, why))
+	if (!journal_read(store, &replayed, why))
 		return false;
 	table_finish(store);
 	table_sort(&store->table);
