@@ -9,6 +9,7 @@
 #include "sys/file.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SECOND 1000LL
@@ -296,6 +297,16 @@ static void log_settle(struct conf *c, struct settings *s)
 
 bool settings_log_start(const struct settings *s, struct why *why)
 {
+	const char *slash = s->log_target == LOGGER_FILE ? strrchr(s->log_file, '/') : NULL;
+
+	if (slash && slash > s->log_file) {
+		char *folder = str_dup_c(str_make(s->log_file, (size_t)(slash - s->log_file)));
+		bool made = folder_make(folder, why);
+
+		free(folder);
+		if (!made)
+			return why_prefix(why, "log file");
+	}
 	return logger_start(
 		s->log_target, s->log_file, s->log_level, (enum log_format)s->log.format, why);
 }

@@ -237,7 +237,7 @@ static void rows_end_when_enough_were_taken(struct sql_world *w)
 		.ctx = &taken };
 
 	for (int i = 0; i < 5; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "r%d", i);
 		insert(h, name, i, &result);
 	}
