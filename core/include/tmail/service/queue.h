@@ -128,7 +128,8 @@ struct tmail_queue_content {
 
 struct tmail_queue_find { /* every filter that is set must match */
 	uint32_t size;
-	uint32_t limit; /* entries at most; 0: all */
+	uint32_t limit; /* entries at most; 0: all. A message is not divided: one that has more is
+	                   given whole when it comes first, and not at all later */
 	struct tmail_id id, after; /* zero: any; after: for the next page */
 	struct tmail_str sender, recipient; /* whole address or "@domain"; any case */
 	struct tmail_str reason; /* found in the last reply, any case */
@@ -152,7 +153,8 @@ struct tmail_queue_check {
 struct tmail_queue_reserve { /* before 354: room for that many octets more */
 	uint32_t size;
 	uint32_t reserved;
-	uint64_t octets; /* given back by the ADD, or by a RESERVE with `give_back` */
+	uint64_t octets; /* an ADD gives back what its content has, a RESERVE with `give_back` the
+	                    rest; 0: is there any room at all? */
 	uint32_t give_back;
 };
 struct tmail_queue_spool {
