@@ -95,6 +95,11 @@ bool space_for_add(struct store *store, struct why *why)
 	return true;
 }
 
+bool space_for_spool(struct store *store, uint64_t octets, struct why *why)
+{
+	return octets <= room_free(store) || why_set(why, "the disk is full");
+}
+
 /* What is free in the files and on the file system, less the file that stays spare for outcomes.
  * The file system is asked now and then only: this runs for every message, on a loop. */
 static uint64_t room_now(struct store *store)

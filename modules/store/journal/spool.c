@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/id.h"
 #include "quarantine.h"
+#include "space.h"
 #include "store.h"
 
 #include <endian.h>
@@ -197,6 +198,11 @@ int spool_write(struct store *store, const struct tmail_queue_spool *q, bool *fu
 	if (!spool || spool->ready || spool->size != q->offset) {
 		why_set(why, "octets of a spool that do not follow those before");
 		return TMAIL_REFUSED;
+	}
+	if (q->octets.len && !space_for_spool(store, q->octets.len, why)) {
+		*full = true;
+		spool_drop(store, q->id);
+		return TMAIL_TRY_LATER;
 	}
 	if (q->octets.len)
 		error = file_write_all(

@@ -51,7 +51,7 @@ void snapshot_drop(struct store *store, struct snapshot *snap)
 	if (!snap->pinned)
 		return;
 	pthread_mutex_lock(&store->lock);
-	if (--snap->pinned->pins == 0)
+	if (--snap->pinned->pins == 0 && snap->pinned == store->segments.used[0])
 		store_wake(store);
 	pthread_mutex_unlock(&store->lock);
 	snap->pinned = NULL;

@@ -311,11 +311,13 @@ START_TEST(what_is_kept_free_is_not_taken)
 	uint64_t n = 0;
 
 	kit_begin(&k);
-	k.disk->capacity = 110 * KIT_SEGMENT;
+	k.disk->capacity = 110 * (uint64_t)KIT_SEGMENT;
 	while (kit_add(&k, n, 3000) == TMAIL_QUEUE_DURABLE)
 		n++;
 	ck_assert(kit_full());
 	ck_assert_uint_le(disk_count(k.disk, "segment-"), 11);
+	ck_assert(!kit_spool(&k, 5000, 2 * KIT_SEGMENT));
+	ck_assert_uint_eq(disk_count(k.disk, "spool/"), 0);
 	kit_end(&k);
 }
 END_TEST
