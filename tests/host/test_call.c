@@ -8,7 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SUBJECTS = 64, ROUNDS = 2500, RESUMERS = 2, RING = 4096 };
+/* A million races. */
+enum { SUBJECTS = 64, ROUNDS = 16000, RESUMERS = 2, RING = 4096 };
 
 /* Calls on their way to the threads that resume them. */
 static struct {

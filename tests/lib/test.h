@@ -16,7 +16,7 @@ static inline int test_run(const char *name, const TTest *const *tests, size_t c
 	int failed;
 
 	/* No test is judged by the clock; this only ends one that hangs. */
-	tcase_set_timeout(cases, 300);
+	tcase_set_timeout(cases, 900);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);
