@@ -54,7 +54,7 @@ static struct house {
 	unsigned spools, drops, forgotten;
 	struct buf spool; /* of the one message that is being spooled */
 	enum commit_result room, result;
-	bool spool_fails, held, holds_now;
+	bool spool_fails, spool_fills, held, holds_now;
 	struct task task, spool_task;
 	struct message *committing;
 	void (*commit_done)(void *ctx, enum commit_result result, struct str why);
@@ -89,6 +89,8 @@ static void house_unreserve(struct subject *subject, uint64_t octets)
 static void house_spooled(struct task *task)
 {
 	(void)task;
+	if (house.spool_fills) /* the disk has become full by it */
+		house.room = COMMIT_FULL;
 	house.spool_done(house.spool_ctx, !house.spool_fails, STR("no disk"));
 }
 
