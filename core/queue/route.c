@@ -65,6 +65,8 @@ static void route_seal(struct route *r)
 			(unsigned)h->protocol, h->tls, STR_ARG(h->rest_key), STR_ARG(h->source),
 			STR_ARG(h->login));
 	}
+	buf_printf(&key, "\n%u %u %u/%u", r->limits.connections, r->limits.messages,
+		r->limits.rate_count, r->limits.rate_ms);
 	r->key = arena_str(r->arena, buf_str(&key));
 	buf_free(&key);
 }
@@ -140,6 +142,9 @@ struct route *route_from(const struct route *from, struct str source)
 	struct route *r = route_new(from->status);
 
 	r->destination = arena_str(r->arena, from->destination);
+	r->limits = from->limits;
+	r->router = arena_str(r->arena, from->router);
+	r->reason = arena_str(r->arena, from->reason);
 	r->hops = ARENA_ARRAY(r->arena, struct hop, from->count);
 	r->count = from->count;
 	for (size_t i = 0; i < r->count; i++) {
@@ -159,6 +164,9 @@ static struct route *route_of_answer(const struct route_asking *a)
 	if (destination.len == 0)
 		destination = str_tm(a->ask.domain);
 	r->destination = arena_str_lower(r->arena, destination);
+	r->limits = (struct route_limits){ answer->connections, answer->messages,
+		answer->rate_ms ? answer->rate_count : 0,
+		answer->rate_count ? answer->rate_ms : 0 };
 	r->hops = ARENA_ARRAY(r->arena, struct hop, ROUTE_HOPS_MAX);
 	TMAIL_EACH(struct tmail_hop, h, answer->hops) {
 		struct hop from = { h->priority, h->weight ? h->weight : 1, h->tls, h->source_id,
@@ -265,7 +273,7 @@ void routes_forget(struct queue_loop *ql, bool all)
 
 /* ---- asking ---------------------------------------------------------------------------- */
 
-static struct route *answered(struct route_asking *a, int status)
+static struct route *answer_read(const struct route_asking *a, int status)
 {
 	struct str why = str_tm(a->answer.why);
 	char enhanced[16] = "";
@@ -276,22 +284,32 @@ static struct route *answered(struct route_asking *a, int status)
 			a->answer.enhanced.len);
 	if (status == TMAIL_OK) {
 		r = route_of_answer(a);
-		if (r->count > 0) {
-			route_keep(a, r);
+		if (r->count > 0)
 			return r;
-		}
 		route_unref(&r);
 		return route_said(TMAIL_TRY_LATER, 0, "4.3.5", STR("a router gave no host"));
 	}
-	if (status == TMAIL_REFUSED) {
-		r = route_said(status, a->answer.code / 100 == 5 ? a->answer.code : 550,
+	if (status == TMAIL_REFUSED)
+		return route_said(status, a->answer.code / 100 == 5 ? a->answer.code : 550,
 			enhanced[0] ? enhanced : "5.4.4",
 			why.len ? why : STR("there is no way to this address"));
-		route_keep(a, r);
-		return r;
-	}
 	return route_said(TMAIL_TRY_LATER, 0, enhanced[0] ? enhanced : "4.4.3",
 		why.len ? why : STR("the way to this address cannot be found now"));
+}
+
+static struct route *answered(struct route_asking *a, const struct service *s, int status)
+{
+	struct route *r = answer_read(a, status);
+
+	r->router = arena_str(r->arena, str_c(instance_name(service_instance(s))));
+	r->reason = arena_str(r->arena, str_tm(a->answer.reason));
+	route_keep(a, r);
+	return r;
+}
+
+static struct service *router_now(const struct route_asking *a)
+{
+	return service_find(a->subject->generation, TMAIL_ROUTER, NULL, a->router);
 }
 
 static struct route *ask_on(struct route_asking *a);
@@ -305,7 +323,7 @@ static void router_answered(void *ctx, int status)
 		a->router++;
 		r = ask_on(a);
 	} else {
-		r = answered(a, status);
+		r = answered(a, router_now(a), status);
 	}
 	if (r)
 		a->found(a->ctx, r);
@@ -314,8 +332,7 @@ static void router_answered(void *ctx, int status)
 static struct route *ask_on(struct route_asking *a)
 {
 	for (;; a->router++) {
-		struct service *s =
-			service_find(a->subject->generation, TMAIL_ROUTER, NULL, a->router);
+		struct service *s = router_now(a);
 		int status;
 
 		if (!s)
@@ -326,7 +343,7 @@ static struct route *ask_on(struct route_asking *a)
 		if (status == TMAIL_PENDING)
 			return NULL;
 		if (status != TMAIL_NOT_FOUND)
-			return answered(a, status);
+			return answered(a, s, status);
 	}
 	return a->router > 0
 		? route_said(

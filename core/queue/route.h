@@ -19,6 +19,10 @@ struct hop { /* as tmail_hop, with copies of its strings */
 	struct str host, source, login, password;
 	struct str rest_key; /* "host:port" in lower case */
 };
+struct route_limits { /* of a destination; 0: the core's, or none */
+	uint32_t connections, messages;
+	uint32_t rate_count, rate_ms; /* so many messages in so many milliseconds */
+};
 /* Never changed once made; counted, for lanes of any loop. */
 struct route {
 	atomic_uint refs;
@@ -27,7 +31,9 @@ struct route {
 	char enhanced[16];
 	struct str why;
 	struct str destination;
-	struct str key; /* of its lane: destination and hops */
+	struct str key; /* of its lane: destination, hops and limits */
+	struct route_limits limits;
+	struct str router, reason; /* for humans: the instance that answered, what matched there */
 	struct hop *hops;
 	size_t count;
 	struct arena *arena;

@@ -51,6 +51,11 @@ struct tmail_route_answer {
 	struct tmail_list hops; /* of struct tmail_hop; host->alloc of the call */
 	uint32_t ttl; /* seconds the answer may be kept for (sender, domain, login); 0: not */
 	uint32_t any_sender; /* 1: the answer depends on the domain alone */
+	/* Limits of the destination; 0: the core's own, or none. */
+	uint32_t connections;         /* at once */
+	uint32_t messages;            /* on one connection */
+	uint32_t rate_count, rate_ms; /* no more than so many messages in so many milliseconds */
+	struct tmail_str reason;      /* for humans: what matched; "sender-domain+host", "MX" */
 };
 
 #ifdef __cplusplus
