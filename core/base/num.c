@@ -127,16 +127,17 @@ static bool add_product(int64_t *sum, uint64_t number, int64_t factor)
 		!__builtin_add_overflow(*sum, product, sum);
 }
 
+static const struct unit times[] = {
+	{ STR_INIT("w"), 7 * 86400000 },
+	{ STR_INIT("d"), 86400000 },
+	{ STR_INIT("h"), 3600000 },
+	{ STR_INIT("m"), 60000 },
+	{ STR_INIT("s"), 1000 },
+	{ STR_INIT("ms"), 1 },
+};
+
 bool num_duration(struct str s, int64_t *ms)
 {
-	static const struct unit units[] = {
-		{ STR_INIT("w"), 7 * 86400000 },
-		{ STR_INIT("d"), 86400000 },
-		{ STR_INIT("h"), 3600000 },
-		{ STR_INIT("m"), 60000 },
-		{ STR_INIT("s"), 1000 },
-		{ STR_INIT("ms"), 1 },
-	};
 	const struct unit *before = NULL, *unit;
 	uint64_t number;
 	int64_t sum = 0;
@@ -151,7 +152,7 @@ bool num_duration(struct str s, int64_t *ms)
 	do {
 		if (!take_digits(&s, &number))
 			return false;
-		unit = take_unit(&s, units, sizeof units / sizeof *units);
+		unit = take_unit(&s, times, sizeof times / sizeof *times);
 		if (!unit || (before && unit <= before) || !add_product(&sum, number, unit->factor))
 			return false;
 		before = unit;
@@ -179,5 +180,71 @@ bool num_size(struct str s, int64_t *octets)
 	if (!unit || s.len || !add_product(&sum, number, unit->factor))
 		return false;
 	*octets = sum;
+	return true;
+}
+
+/* Digits and at most three behind a point, as thousandths. */
+static bool take_thousandths(struct str *s, int64_t *v)
+{
+	uint64_t number, more;
+	int64_t sum = 0;
+	size_t before;
+
+	if (!take_digits(s, &number) || !add_product(&sum, number, 1000))
+		return false;
+	if (s->len && s->data[0] == '.') {
+		*s = str_slice(*s, 1, s->len);
+		before = s->len;
+		if (!take_digits(s, &more) || before - s->len > 3)
+			return false;
+		for (size_t digits = before - s->len; digits < 3; digits++)
+			more *= 10;
+		if (__builtin_add_overflow(sum, (int64_t)more, &sum))
+			return false;
+	}
+	*v = sum;
+	return true;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+	while (b != 0) {
+		int64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+bool num_rate(struct str s, uint32_t *count, uint32_t *ms)
+{
+	const struct unit *unit;
+	int64_t number, time, divisor;
+
+	if (!take_thousandths(&s, &number) || number == 0 || !s.len || s.data[0] != '/')
+		return false;
+	s = str_slice(s, 1, s.len);
+	if (s.len && !is_digit(s.data[0])) {
+		unit = take_unit(&s, times, sizeof times / sizeof *times);
+		if (!unit || s.len)
+			return false;
+		time = unit->factor;
+	} else if (!num_duration(s, &time) || time == 0) {
+		return false;
+	}
+	if (number % 1000 == 0) {
+		number /= 1000;
+	} else {
+		if (__builtin_mul_overflow(time, 1000, &time))
+			return false;
+		divisor = common_divisor(number, time);
+		number /= divisor;
+		time /= divisor;
+	}
+	if (number > UINT32_MAX || time > UINT32_MAX)
+		return false;
+	*count = (uint32_t)number;
+	*ms = (uint32_t)time;
 	return true;
 }

@@ -16,5 +16,8 @@ bool num_bool(struct str s, bool *v); /* true yes on 1, false no off 0, any case
 bool num_duration(struct str s, int64_t *ms);
 /* "64K" "10M" "1G" (1024), or octets. */
 bool num_size(struct str s, int64_t *octets);
+/* "5/s" "100/m" "1/250ms" "0.5/s": so many, three digits behind a point at most, in such a time.
+ * "0.5/s" is 1 in 2000 ms; never 0 of either. */
+bool num_rate(struct str s, uint32_t *count, uint32_t *ms);
 
 #endif

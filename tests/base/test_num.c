@@ -119,6 +119,35 @@ START_TEST(sizes_are_octets)
 }
 END_TEST
 
+START_TEST(rates_are_so_many_in_such_a_time)
+{
+	static const struct {
+		const char *text;
+		uint32_t count, ms;
+	} good[] = { { "5/s", 5, 1000 }, { "100/m", 100, 60000 }, { "2000/h", 2000, 3600000 },
+		{ "1/250ms", 1, 250 }, { "0.5/s", 1, 2000 }, { "2.5/s", 1, 400 },
+		{ "10/1m30s", 10, 90000 }, { "3/2", 3, 2000 }, { "1.0/s", 1, 1000 },
+		{ "0.125/M", 1, 480000 }, { "4294967295/w", 4294967295, 604800000 } };
+	static const char *const bad[] = { "", "5", "5/", "/s", "0/s", "0.000/s", "5/0s", "-1/s",
+		"5/x", "5 /s", "5/s ", "5/ss", ".5/s", "5./s", "0.0005/s", "1e3/s", "5/s/s",
+		"4294967296/s", "1/8w", "0.001/d", "18446744073709551615/s",
+		"9223372036854775.999/s" };
+	uint32_t count, ms;
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		ck_assert_msg(num_rate(str_c(good[i].text), &count, &ms), "%s", good[i].text);
+		ck_assert_uint_eq(count, good[i].count);
+		ck_assert_uint_eq(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		count = ms = 77;
+		ck_assert_msg(!num_rate(str_c(bad[i]), &count, &ms), "%s is taken", bad[i]);
+		ck_assert_uint_eq(count, 77);
+		ck_assert_uint_eq(ms, 77);
+	}
+}
+END_TEST
+
 TEST_MAIN("base/num", whole_numbers_are_digits_and_nothing_else, signed_numbers_reach_both_ends,
 	hexadecimal_has_at_most_sixteen_digits_that_count, yes_and_no_have_four_words_each,
-	durations_are_milliseconds, sizes_are_octets)
+	durations_are_milliseconds, sizes_are_octets, rates_are_so_many_in_such_a_time)
