@@ -224,16 +224,32 @@ struct segment *segment_make(struct segments *s, uint32_t number, bool *full, st
 	return NULL;
 }
 
+static int zeros_write(
+	struct segments *s, const struct segment *spare, const char *zeros, size_t piece)
+{
+	uint64_t size = spare->capacity + SEGMENT_HEADER;
+	int error = 0;
+
+	for (uint64_t at = 0; at < size && error == 0; at += piece)
+		error = file_write_all(s->files, spare->fd, zeros,
+			size - at < piece ? (size_t)(size - at) : piece, at);
+	return error;
+}
+
+/* Nobody will read these zeros: through the system's cache they cost more than the messages. */
 bool segment_zero(struct segments *s, struct segment *spare, struct why *why)
 {
 	enum { PIECE = 1024 * 1024 };
-	uint64_t size = spare->capacity + SEGMENT_HEADER;
-	char *zeros = must_alloc(PIECE);
-	int error = 0;
+	char *zeros = aligned_alloc(BLOCK, PIECE);
+	int error;
 
-	for (uint64_t at = 0; at < size && error == 0; at += PIECE)
-		error = file_write_all(s->files, spare->fd, zeros,
-			size - at < PIECE ? (size_t)(size - at) : PIECE, at);
+	must(zeros);
+	memset(zeros, 0, PIECE);
+	s->files->direct(s->files, spare->fd, true);
+	error = zeros_write(s, spare, zeros, PIECE);
+	s->files->direct(s->files, spare->fd, false);
+	if (error == -EINVAL) /* larger blocks than ours */
+		error = zeros_write(s, spare, zeros, PIECE);
 	if (error == 0)
 		error = s->files->flush(s->files, spare->fd);
 	free(zeros);

@@ -211,6 +211,9 @@ static ssize_t disk_write_at(struct files *f, int fd, const void *from, size_t l
 
 	if (off)
 		return -EIO;
+	if (inode->direct && ((uintptr_t)from % d->block || len % d->block || at % d->block))
+		return -EINVAL;
+	d->direct += inode->direct;
 	if (error) { /* a part of it may have got through before */
 		len = disk_random(d) % (len + 1);
 	} else if (len > SECTOR && disk_random(d) % 16 == 0) {
@@ -278,6 +281,13 @@ static int disk_flush_folder(struct files *f, const char *folder)
 	}
 	d->change_count = left;
 	return 0;
+}
+
+static void disk_direct(struct files *f, int fd, bool on)
+{
+	struct disk *d = disk_of(f);
+
+	d->inodes[fd - DESCRIPTOR].direct = on && d->block;
 }
 
 static int disk_allocate(struct files *f, int fd, uint64_t size)
@@ -370,7 +380,7 @@ struct disk *disk_new(uint64_t seed)
 		abort();
 	d->random = seed;
 	d->files = (struct files){ disk_open, disk_close, disk_read_at, disk_write_at, disk_flush,
-		disk_flush_folder, disk_allocate, disk_size, disk_remove, disk_rename,
+		disk_flush_folder, disk_direct, disk_allocate, disk_size, disk_remove, disk_rename,
 		disk_make_folder, disk_list, disk_room };
 	return d;
 }

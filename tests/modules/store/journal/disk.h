@@ -34,7 +34,7 @@ struct disk_inode {
 	char *now, *kept;     /* what is read; what a crash leaves */
 	unsigned char *dirty; /* of each sector: written since the last flush */
 	size_t size, kept_size;
-	bool used;
+	bool used, direct;
 };
 struct disk_entry {
 	char name[DISK_NAME];
@@ -53,6 +53,8 @@ struct disk {
 	struct disk_change changes[DISK_OPS];
 	size_t change_count;
 	uint64_t capacity; /* octets; 0: any */
+	size_t block;      /* what direct writes must be whole blocks of; 0: there are none */
+	uint64_t direct;   /* writes past the cache */
 	bool off;          /* no power: every call fails */
 	uint64_t calls[DISK_CALLS], total;
 	/* The plan: at the n-th call of a kind (DISK_CALLS: of any) that error. */

@@ -242,6 +242,61 @@ START_TEST(a_file_that_got_no_space_is_not_left_behind)
 }
 END_TEST
 
+/* A new file, full of what was there before. */
+static void zero_over_noise(struct rig *rig)
+{
+	struct segment *segment;
+	struct disk_inode *file;
+
+	rig_open(rig);
+	segment = make(rig);
+	file = &rig->disk->inodes[segment->fd - 100];
+	memset(file->now, 'n', file->size);
+	ck_assert(segment_zero(&rig->s, segment, &rig->why));
+	ck_assert(!file->direct);
+	ck_assert_uint_eq(file->size, SIZE);
+	ck_assert_uint_eq(file->kept_size, file->size);
+	for (size_t i = 0; i < file->kept_size; i++)
+		ck_assert_int_eq(file->kept[i], 0);
+	segment_close(&rig->s, &segment);
+	segments_close(&rig->s);
+}
+
+START_TEST(zeros_go_past_the_cache)
+{
+	struct rig rig = { .disk = disk_new(1) };
+
+	rig.disk->block = BLOCK;
+	zero_over_noise(&rig);
+	ck_assert_uint_gt(rig.disk->direct, 0);
+	disk_free(&rig.disk);
+}
+END_TEST
+
+START_TEST(zeros_go_through_the_cache_where_blocks_are_larger_than_ours)
+{
+	struct rig rig = { .disk = disk_new(1) };
+
+	rig.disk->block = 1024 * 1024 * 1024;
+	zero_over_noise(&rig);
+	ck_assert_uint_eq(rig.disk->direct, 0);
+	disk_free(&rig.disk);
+}
+END_TEST
+
+/* The rest of a write that was cut short does not begin at a block. */
+START_TEST(zeros_cut_short_are_written_all_the_same)
+{
+	for (uint64_t seed = 1; seed < 64; seed++) {
+		struct rig rig = { .disk = disk_new(seed) };
+
+		rig.disk->block = BLOCK;
+		zero_over_noise(&rig);
+		disk_free(&rig.disk);
+	}
+}
+END_TEST
+
 START_TEST(spare_files_of_another_size_go)
 {
 	struct rig rig = { .disk = disk_new(1) };
@@ -266,4 +321,5 @@ TEST_MAIN("modules/store/journal/segment", positions_go_on_from_file_to_file,
 	a_file_with_a_damaged_header_is_known_by_its_batches,
 	a_blank_file_is_spare_and_a_strange_one_is_left_alone, a_newer_format_is_refused,
 	files_of_another_store_are_refused, a_file_that_got_no_space_is_not_left_behind,
-	spare_files_of_another_size_go)
+	zeros_go_past_the_cache, zeros_go_through_the_cache_where_blocks_are_larger_than_ours,
+	zeros_cut_short_are_written_all_the_same, spare_files_of_another_size_go)
