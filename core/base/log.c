@@ -19,6 +19,7 @@
 enum { LINE_MAX_SIZE = 8192, TAIL = 32, NAME_MAX_SIZE = 64 };
 
 _Atomic(enum log_level) log_threshold = LEVEL_INFO;
+_Atomic(log_listener *) log_heard;
 static _Atomic(enum log_format) log_format = LOG_TEXT;
 static void (*_Atomic log_sink)(enum log_level level, struct str line);
 static int64_t (*_Atomic log_now)(void);
@@ -293,4 +294,15 @@ void log_write(enum log_level level, const struct log_context *context, const ch
 
 		(void)ignored;
 	}
+}
+
+void log_make(enum log_level level, const struct log_context *context, const char *event,
+	const struct log_field *fields, size_t count)
+{
+	log_listener *heard = log_heard;
+
+	if (heard)
+		heard(context, event, fields, count);
+	if (level <= log_threshold)
+		log_write(level, context, event, fields, count);
 }

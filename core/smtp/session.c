@@ -55,7 +55,7 @@ static const struct {
 void session_enter(struct session *s, enum session_state next)
 {
 	must(states[s->state].next & 1u << next);
-	log_event(LEVEL_DEBUG, &s->log, "state", LOG_C("from", states[s->state].name),
+	log_debug(&s->log, "state", LOG_C("from", states[s->state].name),
 		LOG_C("to", states[next].name));
 	s->state = (uint8_t)next;
 	session_expect(s);

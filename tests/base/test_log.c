@@ -237,6 +237,35 @@ START_TEST(without_a_sink_lines_go_to_stderr)
 }
 END_TEST
 
+static int heard;
+static void hear(const struct log_context *context, const char *event,
+	const struct log_field *fields, size_t count)
+{
+	(void)context;
+	ck_assert_str_eq(event, "step");
+	ck_assert_int_eq(fields[count - 1].num, 7);
+	heard++;
+}
+
+START_TEST(a_listener_hears_what_is_below_the_threshold_too)
+{
+	setup(LOG_TEXT);
+	heard = 0;
+	log_heard = hear;
+	log_event(LEVEL_DEBUG, NULL, "step", LOG_NUM("n", 7));
+	ck_assert_int_eq(heard, 1);
+	ck_assert_uint_eq(seen_count, 0);
+	log_event(LEVEL_INFO, NULL, "step", LOG_NUM("n", 7));
+	ck_assert_int_eq(heard, 2);
+	ck_assert_uint_eq(seen_count, 1);
+	log_threshold = LEVEL_DEBUG;
+	log_debug(NULL, "step", LOG_NUM("n", 7));
+	ck_assert_int_eq(heard, 2);
+	ck_assert_uint_eq(seen_count, 2);
+	log_heard = NULL;
+}
+END_TEST
+
 static void count_only(enum log_level level, struct str line)
 {
 	static _Atomic size_t count;
@@ -273,4 +302,5 @@ TEST_MAIN("base/log", an_event_is_one_line, only_values_that_need_quotes_have_th
 	a_field_may_be_left_out, the_context_comes_first_outermost_before_all,
 	what_is_below_the_threshold_costs_nothing, the_cached_second_follows_the_clock,
 	a_long_line_is_cut_and_says_so, a_number_is_whole_or_not_there, names_cannot_break_a_line,
-	without_a_sink_lines_go_to_stderr, any_thread_may_write)
+	without_a_sink_lines_go_to_stderr, a_listener_hears_what_is_below_the_threshold_too,
+	any_thread_may_write)
