@@ -4,14 +4,12 @@
  * cached table "rcpthost", and has the commands. What makes a recipient of a local domain exist
  * is other modules' business. The page for administrators is rcpthost.md.
  */
-#include "base/buf.h"
+#include "modules/route/common/names.h"
 
 #include <stdio.h>
 
 #include <tmail/service/sql.h>
 #include <tmail/service/table.h>
-
-enum { HOSTNAME_MAX = 255 };
 
 /* ---- the table ------------------------------------------------------------------------- */
 
@@ -53,36 +51,18 @@ static int get(struct tmail_call *call, const void *question, void *answer)
 
 /* ---- commands -------------------------------------------------------------------------- */
 
-/* A domain as it is stored: lower case, no dot at the end. False when it cannot be one. */
-static bool hostname_clean(struct tmail_str in, char *out, struct tmail_str *clean)
-{
-	size_t len = in.len;
-
-	if (len > 0 && in.data[len - 1] == '.')
-		len--;
-	if (len == 0 || len > HOSTNAME_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)in.data[i];
-
-		if (c <= ' ' || c == 0x7f || c == '@' || c == '/' || c == '\\' ||
-			(c == '.' && (i == 0 || in.data[i - 1] == '.')))
-			return false;
-		out[i] = ascii_lower((char)c);
-	}
-	clean->data = out;
-	clean->len = len;
-	return true;
-}
-
 static int take_hostname(struct tmail_call *call, const struct tmail_list *values, char *room,
 	struct tmail_str *hostname)
 {
 	struct tmail_str given = tmail_value(values, "HOSTNAME");
+	struct str name;
 
-	if (hostname_clean(given, room, hostname))
+	if (name_fold(str_make(given.data, given.len), room, &name)) {
+		hostname->data = name.data;
+		hostname->len = name.len;
 		return TMAIL_OK;
-	if (given.len > HOSTNAME_MAX)
+	}
+	if (given.len > NAME_MAX_LEN)
 		call->host->emit->fail(call, "hostname must have less than 256 chars");
 	else
 		call->host->emit->fail(
@@ -92,7 +72,7 @@ static int take_hostname(struct tmail_call *call, const struct tmail_list *value
 
 static int add(struct tmail_call *call, const struct tmail_list *values)
 {
-	char room[HOSTNAME_MAX];
+	char room[NAME_MAX_LEN + 1];
 	struct tmail_str hostname;
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_value parameters[2];
@@ -117,7 +97,7 @@ static int add(struct tmail_call *call, const struct tmail_list *values)
 
 static int del(struct tmail_call *call, const struct tmail_list *values)
 {
-	char room[HOSTNAME_MAX];
+	char room[NAME_MAX_LEN + 1];
 	struct tmail_str hostname;
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_value key;
@@ -157,7 +137,7 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 
 static int list(struct tmail_call *call, const struct tmail_list *values)
 {
-	static const char *const names[] = { "id", "hostname", "kind" };
+	static const char *const names[] = { "id:int", "hostname", "kind" };
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
 		.sql = TMAIL_STR("select id, hostname, is_local, is_alias from rcpt_hosts"

@@ -5,7 +5,9 @@
  */
 #include "commands.h"
 
+#include "base/ip.h"
 #include "base/num.h"
+#include "modules/route/common/names.h"
 #include "routes.h"
 
 #include <stdio.h>
@@ -44,7 +46,9 @@ uint32_t route_tls_policy(struct str name)
 	return policy < 0 ? TMAIL_TLS_VERIFY : (uint32_t)policy;
 }
 
-/* ---- add ------------------------------------------------------------------------------- */
+/* ---- what is given ---------------------------------------------------------------------- */
+
+enum { TEXT_MAX = 255 }; /* of the columns */
 
 static struct str given(const struct tmail_list *values, const char *name)
 {
@@ -53,96 +57,213 @@ static struct str given(const struct tmail_list *values, const char *name)
 	return str_trim(str_make(v.data, v.len));
 }
 
-static bool number_in(struct str s, int64_t fallback, int64_t min, int64_t max, int64_t *out)
-{
-	int64_t n = fallback;
-
-	if (s.len > 0 && (!num_i64(s, &n) || n < min || n > max))
-		return false;
-	*out = n;
-	return true;
-}
-
 static int refuse(struct tmail_call *call, const char *what, struct str text)
 {
 	call->host->emit->fail(call, "%s '%.*s'", what, STR_ARG(text));
 	return TMAIL_REFUSED;
 }
 
-static struct tmail_sql_value lower(struct tmail_call *call, struct str s, const char *fallback)
+/* A number that was not given is NULL in the table. */
+static bool number_take(struct tmail_call *call, const struct tmail_list *values, const char *name,
+	int64_t min, int64_t max, struct tmail_sql_value *out)
+{
+	struct str text = given(values, name);
+	int64_t n;
+
+	*out = tmail_sql_optional((struct tmail_str){ NULL, 0 });
+	if (text.len == 0)
+		return true;
+	if (!num_i64(text, &n) || n < min || n > max) {
+		call->host->emit->fail(call, "%s is a number from %lld to %lld, not '%.*s'", name,
+			(long long)min, (long long)max, STR_ARG(text));
+		return false;
+	}
+	*out = tmail_sql_integer(n);
+	return true;
+}
+
+static struct tmail_sql_value text_value(struct tmail_call *call, struct str s)
 {
 	struct tmail_str copy = { NULL, 0 };
-	char *room;
+	char *room = s.len > 0 ? call->host->alloc(call, s.len, TMAIL_SCOPE_CALL) : NULL;
 
-	if (s.len == 0)
-		s = str_c(fallback);
-	room = s.len > 0 ? call->host->alloc(call, s.len, TMAIL_SCOPE_CALL) : NULL;
 	if (room) {
 		memcpy(room, s.data, s.len);
-		ascii_lower_all(room, s.len);
 		copy.data = room;
 		copy.len = s.len;
 	}
 	return tmail_sql_optional(copy);
 }
 
-/* What is said about the row is right, or the person has been told. */
-static int check(
-	struct tmail_call *call, const struct tmail_list *values, int64_t *priority, int64_t *port)
+static bool is_digits_and_dots(struct str s)
 {
-	struct str local = given(values, "local-ip");
-	struct why why = { { 0 } };
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] != '.' && (s.data[i] < '0' || s.data[i] > '9'))
+			return false;
+	return true;
+}
 
-	if (given(values, "remote-host").len == 0) {
+static bool is_printable(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.data[i] < ' ' || s.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Nothing that could not be kept, or would break a line of a list or of a dialogue. */
+static bool texts_fit(struct tmail_call *call, const struct tmail_list *values)
+{
+	TMAIL_EACH(struct tmail_value, v, *values) {
+		if (v->value.len <= TEXT_MAX && is_printable(str_make(v->value.data, v->value.len)))
+			continue;
+		call->host->emit->fail(call, "%.*s %s", (int)v->name.len, v->name.data,
+			v->value.len > TEXT_MAX ? "is longer than 255 characters"
+						: "has control characters in it");
+		return false;
+	}
+	return true;
+}
+
+/* "*", "example.com" or ".example.com"; an address literal is a domain too. */
+static bool destination_take(struct tmail_call *call, struct str text, struct tmail_sql_value *out)
+{
+	char room[NAME_MAX_LEN + 2] = ".";
+	bool subdomains = text.len > 0 && text.data[0] == '.';
+	struct str name;
+
+	if (text.len == 0 || str_equal(text, STR("*"))) {
+		*out = text_value(call, STR("*"));
+		return true;
+	}
+	if (text.data[0] == '[' && text.data[text.len - 1] == ']') {
+		ascii_lower_all(memcpy(room, text.data, text.len), text.len);
+		*out = text_value(call, str_make(room, text.len));
+		return true;
+	}
+	if (!name_fold(str_slice(text, subdomains, text.len), room + 1, &name)) {
+		refuse(call, "destination is example.com, .example.com (its subdomains) or *, not",
+			text);
+		return false;
+	}
+	*out = text_value(call, subdomains ? str_make(name.data - 1, name.len + 1) : name);
+	return true;
+}
+
+/* An address or a domain: of logins a part before '@' alone may do. */
+static bool who_take(struct tmail_call *call, const char *flag, struct str text, bool login,
+	struct tmail_sql_value *out)
+{
+	ptrdiff_t at = str_find_last(text, '@');
+	struct str domain = str_slice(text, (size_t)(at + 1), text.len), name;
+	char room[NAME_MAX_LEN + 1];
+	struct buf folded = { 0 };
+
+	if (text.len > 0 && (at == 0 || (!name_fold(domain, room, &name) && !(login && at < 0)))) {
+		call->host->emit->fail(
+			call, "%s is an address or a domain, not '%.*s'", flag, STR_ARG(text));
+		return false;
+	}
+	address_fold(text, &folded);
+	*out = text_value(call, buf_str(&folded));
+	buf_free(&folded);
+	return true;
+}
+
+/* A name, an address (in brackets or not), or the path of a socket. */
+static bool remote_take(struct tmail_call *call, struct str text, struct tmail_sql_value *out)
+{
+	struct str inside = text, name;
+	char room[NAME_MAX_LEN + 1];
+	struct ip ip;
+
+	if (text.len == 0) {
 		call->host->emit->fail(call, "remote host must not be empty");
-		return TMAIL_REFUSED;
+		return false;
 	}
-	if (!number_in(given(values, "priority"), 1, 0, 65535, priority))
-		return refuse(call, "priority is a number from 0 to 65535, not",
-			given(values, "priority"));
-	if (!number_in(given(values, "remote-port"), 25, 0, 65535, port))
-		return refuse(call, "remote port is a number from 1 to 65535, not",
-			given(values, "remote-port"));
-	if (*port == 0)
-		*port = 25;
-	if (local.len > 0 && !route_local_ip_valid(local, &why)) {
+	if (text.len > 2 && text.data[0] == '[' && text.data[text.len - 1] == ']')
+		inside = str_slice(text, 1, text.len - 2);
+	if (text.data[0] == '/' || ip_parse(inside, &ip)) {
+		*out = text_value(call, inside);
+		return true;
+	}
+	/* What is all digits and dots is an address that was mistyped. */
+	if (name_fold(text, room, &name) && !is_digits_and_dots(name)) {
+		*out = text_value(call, name);
+		return true;
+	}
+	refuse(call,
+		str_find(text, ':') >= 0
+			? "remote host is a name or an address, and the port is given by -rp; not"
+			: "remote host is a name or an address, not",
+		text);
+	return false;
+}
+
+/* ---- add ------------------------------------------------------------------------------- */
+
+/* What belongs together, and what has to be one of a few. */
+static bool rest_is_good(struct tmail_call *call, const struct tmail_list *values)
+{
+	struct str local = given(values, "local-ip"), rate = given(values, "rate");
+	struct why why = { { 0 } };
+	uint32_t count, ms;
+
+	if (local.len > 0 && !route_local_ip_valid(local, &why))
 		call->host->emit->fail(call, "%s", why.text);
-		return TMAIL_REFUSED;
-	}
-	if (route_tls_policy_named(given(values, "tls")) < 0)
-		return refuse(call, "tls is none, may, encrypt, verify, dane or smtps, not",
+	else if (route_tls_policy_named(given(values, "tls")) < 0)
+		refuse(call, "tls is none, may, encrypt, verify, dane or smtps, not",
 			given(values, "tls"));
-	if (given(values, "remote-password").len > 0 && given(values, "remote-login").len == 0) {
+	else if (rate.len > 0 && !num_rate(rate, &count, &ms))
+		refuse(call, "rate is so many in such a time, 5/s or 100/m or 2000/h, not", rate);
+	else if (given(values, "remote-password").len > 0 && given(values, "remote-login").len == 0)
 		call->host->emit->fail(call, "a remote password needs a remote login");
-		return TMAIL_REFUSED;
-	}
-	return TMAIL_OK;
+	else if (given(values, "remote-login").len > 0 && given(values, "remote-password").len == 0)
+		call->host->emit->fail(call, "a remote login needs a remote password");
+	else
+		return true;
+	return false;
+}
+
+static bool row_take(
+	struct tmail_call *call, const struct tmail_list *values, struct tmail_sql_value *p)
+{
+	if (!texts_fit(call, values) || !rest_is_good(call, values) ||
+		!destination_take(call, given(values, "destination"), &p[0]) ||
+		!who_take(call, "mail-from", given(values, "mail-from"), false, &p[1]) ||
+		!who_take(call, "auth-user", given(values, "auth-user"), true, &p[2]) ||
+		!number_take(call, values, "priority", 0, 65535, &p[3]) ||
+		!remote_take(call, given(values, "remote-host"), &p[4]) ||
+		!number_take(call, values, "remote-port", 0, 65535, &p[5]) ||
+		!number_take(call, values, "connections", 1, 100000, &p[10]) ||
+		!number_take(call, values, "messages", 1, 1000000, &p[11]))
+		return false;
+	if (p[3].type == TMAIL_SQL_NULL)
+		p[3] = tmail_sql_integer(1);
+	if (p[5].integer == 0)
+		p[5] = tmail_sql_integer(25);
+	p[6] = text_value(call, given(values, "local-ip"));
+	p[7] = tmail_sql_optional(tmail_value(values, "remote-login"));
+	p[8] = tmail_sql_optional(tmail_value(values, "remote-password"));
+	p[9] = text_value(call, given(values, "tls"));
+	p[12] = text_value(call, given(values, "rate"));
+	return true;
 }
 
 static int add(struct tmail_call *call, const struct tmail_list *values)
 {
-	int64_t priority = 1, port = 25;
-	struct tmail_sql_value parameters[10];
+	struct tmail_sql_value parameters[13];
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 10,
+		.count = 13,
 		.sql = TMAIL_STR("insert into routes (host, mail_from, auth_user, priority,"
 				 " remote_host, remote_port, local_ip, smtp_auth_login,"
-				 " smtp_auth_passwd, tls) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+				 " smtp_auth_passwd, tls, connections, messages, rate)"
+				 " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 		.parameters = parameters };
 
-	if (check(call, values, &priority, &port) != TMAIL_OK)
+	if (!row_take(call, values, parameters))
 		return TMAIL_REFUSED;
-	parameters[0] = lower(call, given(values, "destination"), "*");
-	parameters[1] = lower(call, given(values, "mail-from"), "");
-	parameters[2] = lower(call, given(values, "auth-user"), "");
-	parameters[3] = tmail_sql_integer(priority);
-	parameters[4] = lower(call, given(values, "remote-host"), "");
-	parameters[5] = tmail_sql_integer(port);
-	parameters[6] = tmail_sql_optional(tmail_value(values, "local-ip"));
-	parameters[7] = tmail_sql_optional(tmail_value(values, "remote-login"));
-	parameters[8] = tmail_sql_optional(tmail_value(values, "remote-password"));
-	parameters[9] = lower(call, given(values, "tls"), "");
 	if (tmail_sql_change(call, "routes", &query, &result) != TMAIL_OK)
 		return tmail_sql_fail(call, &result);
 	return TMAIL_OK;
@@ -196,7 +317,7 @@ static int list(struct tmail_call *call, const struct tmail_list *values)
 {
 	static const char *const names[ROUTE_COLUMNS] = { "id", "destination", "mail_from",
 		"auth_user", "priority", "remote_host", "remote_port", "local_ip", "remote_login",
-		"password", "tls" };
+		"password", "tls", "connections", "messages", "rate" };
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
 		.sql = TMAIL_STR(ROUTE_SELECT " order by host, priority, id"),
@@ -229,6 +350,10 @@ static const struct tmail_argument add_arguments[] = {
 	{ "remote-login", "rl remoteLogin", TMAIL_TYPE_STRING, 0, "Login at the remote host." },
 	{ "remote-password", "rpwd remotePasswd", TMAIL_TYPE_SECRET, 0, "Its password." },
 	{ "tls", NULL, TMAIL_TYPE_STRING, 0, "none, may, encrypt, verify, dane or smtps." },
+	{ "connections", NULL, TMAIL_TYPE_INT, 0, "At most so many connections at once." },
+	{ "messages", NULL, TMAIL_TYPE_INT, 0, "At most so many messages on a connection." },
+	{ "rate", NULL, TMAIL_TYPE_STRING, 0,
+		"At most so many messages in such a time: 5/s, 100/m, 2000/h." },
 };
 
 static const struct tmail_argument del_arguments[] = {

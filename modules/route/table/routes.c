@@ -9,12 +9,13 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/map.h"
+#include "modules/route/common/names.h"
 
 #include <stdlib.h>
 
 struct group { /* rows of one user, sender and host */
 	struct str key;
-	struct route *first, *last;
+	struct route *first;
 };
 
 struct routes {
@@ -24,7 +25,7 @@ struct routes {
 	bool by_user_or_sender; /* some row looks at more than the domain */
 };
 
-/* 0x01 stands in no address or domain that the core accepts. */
+/* 0x01 stands in no address or domain that the core accepts. All three are folded. */
 static void key_write(struct buf *out, struct str user, struct str sender, struct str host)
 {
 	buf_clear(out);
@@ -33,7 +34,28 @@ static void key_write(struct buf *out, struct str user, struct str sender, struc
 	buf_add(out, sender);
 	buf_add_char(out, 1);
 	buf_add(out, host);
-	ascii_lower_all(out->data, out->len);
+}
+
+static struct str folded(struct arena *arena, struct str s)
+{
+	struct buf text = { 0 };
+	struct str copy;
+
+	address_fold(s, &text);
+	copy = arena_str(arena, buf_str(&text));
+	buf_free(&text);
+	return copy;
+}
+
+/* "example.com", ".example.com", "*" */
+static struct str host_folded(struct arena *arena, struct str host)
+{
+	if (host.len == 0)
+		return STR("*");
+	if (host.data[0] != '.')
+		return folded(arena, host);
+	host = folded(arena, str_slice(host, 1, host.len));
+	return arena_printf(arena, ".%.*s", STR_ARG(host));
 }
 
 struct routes *routes_new(void)
@@ -44,6 +66,30 @@ struct routes *routes_new(void)
 	return r;
 }
 
+/* A row that is there n times is one way that weighs n: when it fails it has failed. */
+static bool same_way(const struct route *a, const struct route *b)
+{
+	return a->priority == b->priority && a->port == b->port &&
+		a->connections == b->connections && a->messages == b->messages &&
+		str_equal_case(a->remote_host, b->remote_host) &&
+		str_equal(a->local_ip, b->local_ip) && str_equal(a->login, b->login) &&
+		str_equal(a->password, b->password) && str_equal_case(a->tls, b->tls) &&
+		str_equal(a->rate, b->rate);
+}
+
+static void group_add(struct group *group, struct route *route)
+{
+	struct route **at = &group->first;
+
+	for (; *at; at = &(*at)->next) {
+		if (same_way(*at, route)) {
+			(*at)->weight++;
+			return;
+		}
+	}
+	*at = route;
+}
+
 void routes_add(struct routes *r, const struct route *route)
 {
 	struct route *copy = ARENA_NEW(r->arena, struct route);
@@ -51,15 +97,17 @@ void routes_add(struct routes *r, const struct route *route)
 	struct group *group;
 
 	*copy = *route;
+	copy->weight = 1;
 	copy->next = NULL;
-	copy->user = arena_str_lower(r->arena, route->user);
-	copy->sender = arena_str_lower(r->arena, route->sender);
-	copy->host = arena_str_lower(r->arena, route->host.len > 0 ? route->host : STR("*"));
+	copy->user = folded(r->arena, route->user);
+	copy->sender = folded(r->arena, route->sender);
+	copy->host = host_folded(r->arena, route->host);
 	copy->remote_host = arena_str(r->arena, route->remote_host);
 	copy->local_ip = arena_str(r->arena, route->local_ip);
 	copy->login = arena_str(r->arena, route->login);
 	copy->password = arena_str(r->arena, route->password);
 	copy->tls = arena_str(r->arena, route->tls);
+	copy->rate = arena_str(r->arena, route->rate);
 	if (copy->user.len > 0 || copy->sender.len > 0)
 		r->by_user_or_sender = true;
 	key_write(&key, copy->user, copy->sender, copy->host);
@@ -67,12 +115,9 @@ void routes_add(struct routes *r, const struct route *route)
 	if (!group) {
 		group = ARENA_NEW(r->arena, struct group);
 		group->key = arena_str(r->arena, buf_str(&key));
-		group->first = group->last = copy;
 		map_put(&r->groups, group->key, group);
-	} else {
-		group->last->next = copy;
-		group->last = copy;
 	}
+	group_add(group, copy);
 	r->count++;
 	buf_free(&key);
 }
@@ -106,37 +151,38 @@ enum host { EXACT, PARENTS, ANY }; /* "example.com", ".example.com", "*" */
 struct kind {
 	enum part user, sender;
 	enum host host;
+	const char *name;
 };
 
 /* Within a kind the full login goes before its domain, and a host before its parents. */
 static const struct kind kinds[] = {
-	{ WHOLE, WHOLE, EXACT },
-	{ DOMAIN, WHOLE, EXACT },
-	{ WHOLE, WHOLE, PARENTS },
-	{ DOMAIN, WHOLE, PARENTS },
-	{ WHOLE, DOMAIN, EXACT },
-	{ DOMAIN, DOMAIN, EXACT },
-	{ WHOLE, DOMAIN, PARENTS },
-	{ DOMAIN, DOMAIN, PARENTS },
-	{ WHOLE, NONE, EXACT },
-	{ DOMAIN, NONE, EXACT },
-	{ WHOLE, NONE, PARENTS },
-	{ DOMAIN, NONE, PARENTS },
-	{ WHOLE, WHOLE, ANY },
-	{ DOMAIN, WHOLE, ANY },
-	{ WHOLE, DOMAIN, ANY },
-	{ DOMAIN, DOMAIN, ANY },
-	{ WHOLE, NONE, ANY },
-	{ DOMAIN, NONE, ANY },
-	{ NONE, WHOLE, EXACT },
-	{ NONE, WHOLE, PARENTS },
-	{ NONE, DOMAIN, EXACT },
-	{ NONE, DOMAIN, PARENTS },
-	{ NONE, WHOLE, ANY },
-	{ NONE, DOMAIN, ANY },
-	{ NONE, NONE, EXACT },
-	{ NONE, NONE, PARENTS },
-	{ NONE, NONE, ANY },
+	{ WHOLE, WHOLE, EXACT, "user+sender+host" },
+	{ DOMAIN, WHOLE, EXACT, "user-domain+sender+host" },
+	{ WHOLE, WHOLE, PARENTS, "user+sender+parent" },
+	{ DOMAIN, WHOLE, PARENTS, "user-domain+sender+parent" },
+	{ WHOLE, DOMAIN, EXACT, "user+sender-domain+host" },
+	{ DOMAIN, DOMAIN, EXACT, "user-domain+sender-domain+host" },
+	{ WHOLE, DOMAIN, PARENTS, "user+sender-domain+parent" },
+	{ DOMAIN, DOMAIN, PARENTS, "user-domain+sender-domain+parent" },
+	{ WHOLE, NONE, EXACT, "user+host" },
+	{ DOMAIN, NONE, EXACT, "user-domain+host" },
+	{ WHOLE, NONE, PARENTS, "user+parent" },
+	{ DOMAIN, NONE, PARENTS, "user-domain+parent" },
+	{ WHOLE, WHOLE, ANY, "user+sender" },
+	{ DOMAIN, WHOLE, ANY, "user-domain+sender" },
+	{ WHOLE, DOMAIN, ANY, "user+sender-domain" },
+	{ DOMAIN, DOMAIN, ANY, "user-domain+sender-domain" },
+	{ WHOLE, NONE, ANY, "user" },
+	{ DOMAIN, NONE, ANY, "user-domain" },
+	{ NONE, WHOLE, EXACT, "sender+host" },
+	{ NONE, WHOLE, PARENTS, "sender+parent" },
+	{ NONE, DOMAIN, EXACT, "sender-domain+host" },
+	{ NONE, DOMAIN, PARENTS, "sender-domain+parent" },
+	{ NONE, WHOLE, ANY, "sender" },
+	{ NONE, DOMAIN, ANY, "sender-domain" },
+	{ NONE, NONE, EXACT, "host" },
+	{ NONE, NONE, PARENTS, "parent" },
+	{ NONE, NONE, ANY, "*" },
 };
 
 static struct str part_of(enum part part, struct str whole)
@@ -175,18 +221,24 @@ static const struct route *kind_find(const struct routes *r, const struct kind *
 }
 
 const struct route *routes_find(
-	const struct routes *r, const struct route_question *question, bool *any_sender)
+	const struct routes *r, const struct route_question *question, struct route_match *match)
 {
+	struct arena *arena = arena_new(512);
+	const struct route_question q = { folded(arena, question->login),
+		folded(arena, question->sender), folded(arena, question->domain) };
 	const struct route *found = NULL;
 	struct buf key = { 0 };
 
-	*any_sender = !r->by_user_or_sender;
+	*match = (struct route_match){ .any_sender = !r->by_user_or_sender };
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !found; i++) {
-		if (*any_sender && (kinds[i].user != NONE || kinds[i].sender != NONE))
+		if (match->any_sender && (kinds[i].user != NONE || kinds[i].sender != NONE))
 			continue;
-		found = kind_find(r, &kinds[i], &key, question);
+		found = kind_find(r, &kinds[i], &key, &q);
+		if (found)
+			match->kind = kinds[i].name;
 	}
 	buf_free(&key);
+	arena_free(&arena);
 	return found;
 }
 

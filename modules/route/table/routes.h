@@ -16,24 +16,31 @@ struct route {
 	struct str host;   /* "example.com", ".example.com" (its subdomains) or "*" */
 	int64_t priority, port;
 	struct str remote_host, local_ip, login, password, tls;
+	int64_t connections, messages; /* at once, on one connection; 0: the core's */
+	struct str rate;               /* "5/s"; empty: none */
+	uint32_t weight;               /* so many rows were the same but for their ids */
 	struct route *next; /* of the same user, sender and host, in the order of their ids */
 };
 
 struct routes;
 
 struct routes *routes_new(void);
-/* Copies; user, sender and host are folded to lower case. In the order of ids. */
+/* Copies; user, sender and host are folded (common/names.h). In the order of ids. */
 void routes_add(struct routes *r, const struct route *route);
 size_t routes_count(const struct routes *r);
 void routes_free(struct routes **r);
 
 struct route_question {
-	struct str login, sender, domain; /* any case; login and sender may be empty */
+	struct str login, sender, domain; /* any case, U-labels or A-labels; all may be empty */
+};
+struct route_match {
+	const char *kind; /* which matched: "sender-domain+host", "parent", "*"; NULL: none */
+	bool any_sender;  /* nothing but the domain was looked at */
 };
 /* The first of the most specific kind that has a match; the others follow by ->next. NULL: no
- * route, so MX. *any_sender: nothing but the domain was looked at. */
-const struct route *routes_find(const struct routes *r, const struct route_question *question,
-	bool *any_sender);
+ * route, so MX. */
+const struct route *routes_find(
+	const struct routes *r, const struct route_question *question, struct route_match *match);
 
 /* `&` fail-over or `|` round robin between addresses, IPv6 in brackets or not; never both. */
 bool route_local_ip_valid(struct str s, struct why *why);

@@ -6,6 +6,7 @@
  * in routes.c. The page for administrators is table.md.
  */
 #include "base/buf.h"
+#include "base/num.h"
 #include "commands.h"
 #include "routes.h"
 
@@ -48,6 +49,9 @@ static int row_add(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
 	route.login = text_at(columns, 8);
 	route.password = text_at(columns, 9);
 	route.tls = text_at(columns, 10);
+	route.connections = columns[11].integer;
+	route.messages = columns[12].integer;
+	route.rate = text_at(columns, 13);
 	routes_add(ctx, &route);
 	return 0;
 }
@@ -141,7 +145,7 @@ static struct tmail_str text_copy(struct tmail_call *call, struct str s)
 static bool hop_fill(struct tmail_call *call, struct tmail_hop *hop, const struct route *route)
 {
 	hop->priority = (uint32_t)route->priority;
-	hop->weight = 1; /* a row that is there n times weighs n */
+	hop->weight = route->weight;
 	hop->port = (uint16_t)route->port;
 	hop->protocol = TMAIL_PROTOCOL_SMTP;
 	hop->tls = route_tls_policy(route->tls);
@@ -150,7 +154,8 @@ static bool hop_fill(struct tmail_call *call, struct tmail_hop *hop, const struc
 	hop->login = text_copy(call, route->login);
 	hop->password = text_copy(call, route->password);
 	hop->source_id = (uint32_t)route->id;
-	return hop->host.len == route->remote_host.len && hop->login.len == route->login.len;
+	return hop->host.len == route->remote_host.len && hop->login.len == route->login.len &&
+		hop->source.len == route->local_ip.len && hop->password.len == route->password.len;
 }
 
 /* What lanes are made of: routes that differ must not share connections. */
@@ -167,6 +172,27 @@ static struct tmail_str destination_of(struct tmail_call *call, const struct rou
 	return copy;
 }
 
+static uint32_t stricter(uint32_t limit, int64_t other)
+{
+	return other > 0 && (limit == 0 || other < limit) ? (uint32_t)other : limit;
+}
+
+/* They share a destination, so the strictest limit that any of them has holds for all. */
+static void limits_take(struct tmail_route_answer *answer, const struct route *route)
+{
+	uint32_t count, ms;
+
+	answer->connections = stricter(answer->connections, route->connections);
+	answer->messages = stricter(answer->messages, route->messages);
+	if (!num_rate(route->rate, &count, &ms))
+		return;
+	if (answer->rate_ms &&
+		(uint64_t)count * answer->rate_ms >= (uint64_t)answer->rate_count * ms)
+		return;
+	answer->rate_count = count;
+	answer->rate_ms = ms;
+}
+
 static int route_answer(
 	struct tmail_call *call, const struct route *first, struct tmail_route_answer *answer)
 {
@@ -181,9 +207,11 @@ static int route_answer(
 	answer->hops.item = hops;
 	answer->hops.count = count;
 	answer->hops.stride = sizeof *hops;
-	for (const struct route *route = first; route; route = route->next, hops++)
+	for (const struct route *route = first; route; route = route->next, hops++) {
 		if (!hop_fill(call, hops, route))
 			return TMAIL_TRY_LATER;
+		limits_take(answer, route);
+	}
 	answer->destination = destination_of(call, first);
 	return TMAIL_OK;
 }
@@ -197,8 +225,8 @@ static int route(struct tmail_call *call, const void *question, void *answer)
 	struct route_question q = { .login = { ask->login.data, ask->login.len },
 		.sender = { ask->sender.data, ask->sender.len },
 		.domain = { ask->domain.data, ask->domain.len } };
+	struct route_match match = { .any_sender = false };
 	const struct route *first;
-	bool any_sender = false;
 	int status = TMAIL_NOT_FOUND;
 
 	pthread_rwlock_rdlock(&self->lock);
@@ -206,11 +234,13 @@ static int route(struct tmail_call *call, const void *question, void *answer)
 		out->why.data = "the routes could not be read from the database";
 		out->why.len = strlen(out->why.data);
 		status = TMAIL_TRY_LATER;
-	} else if ((first = routes_find(self->routes, &q, &any_sender))) {
+	} else if ((first = routes_find(self->routes, &q, &match))) {
 		status = route_answer(call, first, out);
+		out->reason.data = match.kind;
+		out->reason.len = strlen(match.kind);
 	}
 	pthread_rwlock_unlock(&self->lock);
-	out->any_sender = any_sender;
+	out->any_sender = match.any_sender;
 	out->ttl = (uint32_t)(conf->ttl / 1000);
 	return status;
 }
@@ -243,6 +273,10 @@ static const struct tmail_migration migrations[] = {
 		" remote_port integer not null default 25, local_ip varchar(255),"
 		" smtp_auth_login varchar(255), smtp_auth_passwd varchar(255), tls varchar(16));"
 		"create index idx_route_host on routes (host)" },
+	{ 2,
+		"alter table routes add column connections integer;"
+		"alter table routes add column messages integer;"
+		"alter table routes add column rate varchar(32)" },
 };
 
 TMAIL_MODULE(table, .name = "route/table", .version = TMAIL_VERSION,
