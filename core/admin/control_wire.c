@@ -42,7 +42,10 @@ void wire_row(struct buf *out, const struct tmail_str *values, uint32_t n)
 	buf_add_c(out, "{\"row\":[");
 	for (uint32_t i = 0; i < n; i++) {
 		buf_add_c(out, i ? "," : "");
-		json_quote(out, (struct str){ values[i].data, values[i].len });
+		if (values[i].data)
+			json_quote(out, str_make(values[i].data, values[i].len));
+		else
+			buf_add_c(out, "null");
 	}
 	buf_add_c(out, "]}\n");
 }
@@ -109,8 +112,9 @@ bool wire_answer_read(struct str line, struct buf *answer)
 	return ok;
 }
 
-/* The strings of an array; NULL when it is none, or not of strings. malloc'd. */
-static struct tmail_str *strings_of(const json_t *array, uint32_t *count)
+/* The strings of an array; NULL when it is none, or has something else in it (nulls: but null).
+ * malloc'd. */
+static struct tmail_str *strings_of(const json_t *array, bool nulls, uint32_t *count)
 {
 	size_t n = json_array_size(array);
 	struct tmail_str *strings;
@@ -121,12 +125,13 @@ static struct tmail_str *strings_of(const json_t *array, uint32_t *count)
 	for (size_t i = 0; i < n; i++) {
 		const json_t *value = json_array_get(array, i);
 
-		if (!json_is_string(value)) {
+		if (json_is_string(value)) {
+			strings[i] = (struct tmail_str){ json_string_value(value),
+				json_string_length(value) };
+		} else if (!nulls || !json_is_null(value)) {
 			free(strings);
 			return NULL;
 		}
-		strings[i] =
-			(struct tmail_str){ json_string_value(value), json_string_length(value) };
 	}
 	*count = (uint32_t)n;
 	return strings;
@@ -136,7 +141,7 @@ static bool reply_columns(const json_t *array, struct output *o)
 {
 	const char *names[COLUMNS_AT_MOST];
 	uint32_t n;
-	struct tmail_str *strings = strings_of(array, &n);
+	struct tmail_str *strings = strings_of(array, false, &n);
 
 	if (!strings)
 		return false;
@@ -150,7 +155,7 @@ static bool reply_columns(const json_t *array, struct output *o)
 static bool reply_row(const json_t *array, struct output *o)
 {
 	uint32_t n;
-	struct tmail_str *strings = strings_of(array, &n);
+	struct tmail_str *strings = strings_of(array, true, &n);
 
 	if (strings)
 		o->row(o, strings, n);

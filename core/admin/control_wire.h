@@ -4,7 +4,7 @@
  *
  *   client:  {"words": ["queue", "list"]}       a command
  *            {"answer": "..."}                  to "secret"
- *   server:  {"columns": [...]} {"row": [...]} {"say": "..."} {"fail": "..."}
+ *   server:  {"columns": ["n:int"]} {"row": ["1", null]} {"say": "..."} {"fail": "..."}
  *            {"progress": [done, of]} {"secret": "PASSWORD"}
  *            {"result": 0}                      ends the command: 0, 1 or 2
  *

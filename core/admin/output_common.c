@@ -16,6 +16,21 @@
 
 enum { BAR_WIDTH = 30, SECRET_LIMIT = 4096 };
 
+struct str column_name(const char *column, enum tmail_type *type)
+{
+	struct str whole = str_c(column);
+	ptrdiff_t colon = str_find_last(whole, ':');
+	struct str said = colon < 0 ? STR("") : str_slice(whole, (size_t)colon + 1, whole.len);
+
+	if (str_equal(said, STR("int")))
+		*type = TMAIL_TYPE_INT;
+	else if (str_equal(said, STR("bool")))
+		*type = TMAIL_TYPE_BOOL;
+	else
+		*type = TMAIL_TYPE_STRING;
+	return *type == TMAIL_TYPE_STRING ? whole : str_slice(whole, 0, (size_t)colon);
+}
+
 bool write_all(int fd, struct str octets)
 {
 	while (octets.len) {

@@ -18,6 +18,9 @@ struct output_base {
 void output_base_setup(struct output_base *base, int out, int err,
 	void (*end)(struct output_base *base, enum verb_result result));
 
+/* Of "attempts:int": what the column is called. *type is TMAIL_TYPE_INT or _BOOL behind ":int" or
+ * ":bool", else _STRING. */
+struct str column_name(const char *column, enum tmail_type *type);
 /* All of it, or false: the reader is gone. */
 bool write_all(int fd, struct str octets);
 /* Printable characters as they are, everything else as \xHH; with lines: LF and tab too. */

@@ -84,6 +84,13 @@ static void table_forget(struct table *t)
 	t->started = false;
 }
 
+static char heading(char c)
+{
+	if (c >= 'a' && c <= 'z')
+		return (char)(c & ~0x20);
+	return c == '_' ? ' ' : c;
+}
+
 static void table_columns(struct output *o, const char *const *names, uint32_t n)
 {
 	struct table *t = (struct table *)o;
@@ -96,11 +103,11 @@ static void table_columns(struct output *o, const char *const *names, uint32_t n
 	t->widths = must_alloc((n + 1) * sizeof *t->widths);
 	t->cells = must_alloc(((size_t)n * ROWS_HELD + 1) * sizeof *t->cells);
 	for (uint32_t i = 0; i < n; i++) {
-		for (const char *c = names[i]; *c; c++)
-			buf_add_char(&t->names[i],
-				*c >= 'a' && *c <= 'z' ? (char)(*c & ~0x20)
-					: *c == '_'    ? ' '
-						       : *c);
+		enum tmail_type type;
+		struct str name = column_name(names[i], &type);
+
+		for (size_t k = 0; k < name.len; k++)
+			buf_add_char(&t->names[i], heading(name.data[k]));
 		t->widths[i] = t->names[i].len;
 	}
 }

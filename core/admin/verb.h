@@ -12,7 +12,9 @@
 
 /* Where rows go: a terminal's table, JSON, or the control socket. One thread at a time. */
 struct output {
+	/* "attempts:int", "enabled:bool": types are for programs, in JSON */
 	void (*columns)(struct output *o, const char *const *names, uint32_t n);
+	/* data NULL: there is none */
 	void (*row)(struct output *o, const struct tmail_str *values, uint32_t n);
 	void (*say)(struct output *o, struct str line); /* for people; JSON leaves it out */
 	void (*fail)(struct output *o, struct str text);

@@ -73,7 +73,7 @@ static void queue_rows(struct generation *g, struct output *o)
 static enum verb_result status_run(
 	struct generation *g, const struct values *values, struct output *o)
 {
-	static const char *const names[] = { "name", "value" };
+	static const char *const names[] = { "name", "value:int" };
 	const struct admin_calls *calls = admin_calls();
 
 	(void)values;

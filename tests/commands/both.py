@@ -146,11 +146,11 @@ class Both:
         return results
 
     def lists(self):
-        """JSON of everything that lists, as data; trouble too is JSON, in place of the rows."""
+        """JSON of everything that lists, as data; trouble too is JSON, on standard error."""
         found = {line: json.loads(self.run(line + " --json")[1]) for line in LISTS}
         status, output, errors = self.run("--json rcpthost del nothing.example")
-        assert status == 1 and not errors, (status, errors)
-        assert json.loads(output) == {"error": "Hostname nothing.example is not in rcpthosts"}
+        assert status == 1 and not output, (status, output)
+        assert json.loads(errors) == {"errors": ["Hostname nothing.example is not in rcpthosts"]}
         return found
 
 

@@ -54,7 +54,7 @@ class Running:
         assert int(now["sessions"]) == before + 1, now
         session.close()
         assert any(name.startswith("counter.") for name in now), now
-        assert now["queue.messages"] == "0", now
+        assert now["queue.messages"] == 0, now
 
     def bad_reload(self):
         """What does not check is refused, by command and by signal, and the old stays."""

@@ -120,8 +120,8 @@ class Settings:
                 assert any(place in line and text in line for line in lines), \
                     f"no mistake {text!r} at line {number} in\n{run.stderr}"
             assert len(lines) == len(MISTAKES), f"{len(lines)}, not {len(MISTAKES)}:\n{run.stderr}"
-            found = json.loads(wrong.command("check", "--json", check=False).stdout)
-            assert f"{wrong.conf}:" in found["error"], found
+            found = json.loads(wrong.command("check", "--json", check=False).stderr)["errors"]
+            assert [f"tmail: {text}" for text in found] == lines, found
             server = wrong.start(wait=False)
             assert server.process.wait(60) == 1
         finally:

@@ -72,10 +72,10 @@ def it_says_what_it_listens_on():
         assert found["sockets"] == [("mx", f"127.0.0.1:{server.ports[0]}"),
                                     ("submission", f"127.0.0.1:{server.ports[1]}")], found
         assert int(found["pid"]) != server.process.pid
-        assert found["queue.messages"] == "0"
+        assert found["queue.messages"] == 0
         assert int(found["uptime"]) >= 0 and int(found["generation"]) >= 1
         session = Session(server.port)
-        assert status(server)["sessions"] == "1"
+        assert status(server)["sessions"] == 1
         session.close()
         assert server.stop() == 0
 
@@ -99,8 +99,8 @@ def every_mistake_is_named_with_its_line():
             assert re.match(r"tmail: \S*tmail\.conf:\d+: ", line), line
         started = server.command("serve", check=False)
         assert started.returncode == 1 and "nonsense" in started.stderr
-        found = json.loads(server.command("check", "--json", check=False).stdout)
-        assert "error" in found
+        found = json.loads(server.command("check", "--json", check=False).stderr)["errors"]
+        assert [f"tmail: {text}" for text in found] == lines, found
     finally:
         server.close()
 
@@ -243,7 +243,8 @@ def the_server_must_run_for_some():
         for word in ("status", "reload", "restart"):
             run = server.command(word, check=False)
             assert run.returncode == 1 and "stopped" in run.stderr, run
-            assert "error" in json.loads(server.command(word, "--json", check=False).stdout)
+            run = server.command(word, "--json", check=False)
+            assert not run.stdout and "stopped" in json.loads(run.stderr)["errors"][0], run
     finally:
         server.close()
 

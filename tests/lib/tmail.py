@@ -138,8 +138,8 @@ class Tmail:
 
     def command(self, *words, check=True, input=None):
         """Standard output of `tmail WORDS`."""
-        run = subprocess.run([self.program, "-c", self.conf, *words], env=self.env, text=True,
-                             cwd=self.folder, capture_output=True, input=input)
+        run = subprocess.run([self.program, "-c", self.conf, *map(str, words)], env=self.env,
+                             text=True, cwd=self.folder, capture_output=True, input=input)
         if check and run.returncode:
             raise Failed(run.returncode, run.stdout, run.stderr)
         return run.stdout if check else run

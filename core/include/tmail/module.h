@@ -52,7 +52,7 @@ struct tmail_list {
 };
 #define TMAIL_LIST(array) { (array), sizeof(array) / sizeof *(array), sizeof *(array) }
 #define TMAIL_AT(type, list, index)                                                                \
-	((const type *)(const void *)((const char *)(list).item + (size_t)(index) * (list).stride))
+	((const type *)((uintptr_t)(list).item + (size_t)(index) * (list).stride))
 #define TMAIL_EACH(type, var, list)                                                                \
 	for (const type *var = TMAIL_AT(type, list, 0),                                            \
 			*var##_end = TMAIL_AT(type, list, (list).count);                           \
@@ -275,6 +275,7 @@ struct tmail_net {
 /* Rows of an admin verb. */
 struct tmail_emit {
 	uint32_t size;
+	/* "name", "port:int", "enabled:bool": their JSON; empty, or data NULL of any, is null */
 	int (*columns)(struct tmail_call *, const char *const *names, uint32_t n);
 	int (*row)(struct tmail_call *, const struct tmail_str *values, uint32_t n);
 	int (*say)(struct tmail_call *, const char *format, ...); /* one line; not in --json */

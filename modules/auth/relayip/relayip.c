@@ -175,7 +175,7 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 
 static int list(struct tmail_call *call, const struct tmail_list *values)
 {
-	static const char *const names[] = { "id", "ip" };
+	static const char *const names[] = { "id:int", "ip" };
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
 		.sql = TMAIL_STR("select id, ip from relay_ip_oks order by id"),

@@ -75,7 +75,7 @@ static void list_row(struct tmail_call *call, struct tmail_id id,
 
 static int list_run(struct tmail_call *call, const struct tmail_list *values)
 {
-	static const char *const columns[] = { "id", "octets", "sender", "recipients" };
+	static const char *const columns[] = { "id", "octets:int", "sender", "recipients" };
 	struct store *store = journal_store(call);
 	struct arena *arena = arena_new(64 * 1024);
 	struct buf addresses = { 0 };
