@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a lane's route to a connection: hops by priority, those of equal priority drawn by
- * weight; names to addresses; dialling; what failed is noted, and the next is tried. Nothing is
- * ever told to the lane from within attempt_new.
+ * From a lane's route to a connection: hops in the order of route_order; names to addresses;
+ * dialling; what failed is noted, and the next is tried. Nothing is ever told to the lane from
+ * within attempt_new.
  */
 #include "queue/attempt.h"
 
@@ -24,46 +24,6 @@ static const struct hop *hop_now(const struct attempt *a)
 static uint64_t hop_bit(const struct attempt *a)
 {
 	return 1ull << a->order[a->at];
-}
-
-/* ---- order ----------------------------------------------------------------------------- */
-
-/* One of order[from..to), by weight, to the front. */
-static void draw(struct attempt *a, size_t from, size_t to)
-{
-	const struct hop *hops = a->lane->route->hops;
-	uint64_t all = 0, lot;
-	uint8_t drawn;
-	size_t i;
-
-	for (i = from; i < to; i++)
-		all += hops[a->order[i]].weight;
-	lot = random_below(all ? all : 1);
-	for (i = from; i + 1 < to && lot >= hops[a->order[i]].weight; i++)
-		lot -= hops[a->order[i]].weight;
-	drawn = a->order[i];
-	a->order[i] = a->order[from];
-	a->order[from] = drawn;
-}
-
-static void hops_order(struct attempt *a)
-{
-	const struct route *r = a->lane->route;
-
-	for (size_t i = 0; i < r->count; i++) {
-		size_t at = i;
-
-		for (; at > 0 && r->hops[a->order[at - 1]].priority > r->hops[i].priority; at--)
-			a->order[at] = a->order[at - 1];
-		a->order[at] = (uint8_t)i;
-	}
-	a->count = r->count;
-	for (size_t i = 0, end; i < a->count; i++) {
-		for (end = i + 1; end < a->count; end++)
-			if (r->hops[a->order[end]].priority != r->hops[a->order[i]].priority)
-				break;
-		draw(a, i, end);
-	}
 }
 
 /* ---- what went wrong ------------------------------------------------------------------- */
@@ -225,13 +185,6 @@ static bool hop_is_possible(struct attempt *a, const struct hop *h)
 	return false;
 }
 
-static struct str without_brackets(struct str s)
-{
-	if (s.len > 2 && s.data[0] == '[' && s.data[s.len - 1] == ']')
-		return str_slice(s, 1, s.len - 2);
-	return s;
-}
-
 /* False: no (noted). */
 static bool hop_try(struct attempt *a)
 {
@@ -259,7 +212,7 @@ static bool hop_try(struct attempt *a)
 			return false;
 		}
 		memcpy(first->path, h->host.data, h->host.len);
-	} else if (!ip_parse(without_brackets(h->host), &first->ip)) {
+	} else if (!ip_parse(h->host, &first->ip)) {
 		a->lookup = dns_addresses(ql->loop, h->host, looked_up, a);
 		return true;
 	}
@@ -373,7 +326,7 @@ struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
 	a->bound = parcel != NULL;
 	a->skip = parcel ? parcel->tried : 0;
 	deadline_init(&a->idle, lane->ql->loop, idle_over);
-	hops_order(a);
+	a->count = route_order(lane->route, a->order);
 	a->at = SIZE_MAX;
 	hop_next(a);
 	return a;

@@ -94,3 +94,14 @@ bool endpoint_is_own(const struct endpoint *e)
 	pthread_mutex_unlock(&own.lock);
 	return found;
 }
+
+bool port_is_own(uint16_t port)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&own.lock);
+	for (size_t i = 0; i < own.count && !found; i++)
+		found = own.list[i].port == port && !own.list[i].path[0];
+	pthread_mutex_unlock(&own.lock);
+	return found;
+}

@@ -9,5 +9,7 @@
 
 /* Any thread. */
 bool endpoint_is_own(const struct endpoint *e);
+/* Does it listen at that port, at whichever address? */
+bool port_is_own(uint16_t port);
 
 #endif

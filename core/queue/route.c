@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "mail/address.h"
+#include "queue/locate.h"
+#include "queue/own.h"
 
 #include <stdlib.h>
 
@@ -155,6 +157,13 @@ struct route *route_from(const struct route *from, struct str source)
 	return r;
 }
 
+static struct str without_brackets(struct str s)
+{
+	if (s.len > 2 && s.data[0] == '[' && s.data[s.len - 1] == ']')
+		return str_slice(s, 1, s.len - 2);
+	return s;
+}
+
 static struct route *route_of_answer(const struct route_asking *a)
 {
 	const struct tmail_route_answer *answer = &a->answer;
@@ -173,11 +182,49 @@ static struct route *route_of_answer(const struct route_asking *a)
 			h->port ? h->port : 25, h->protocol, str_tm(h->host), str_tm(h->source),
 			str_tm(h->login), str_tm(h->password), STR_INIT("") };
 
+		from.host = without_brackets(from.host);
 		if (from.host.len > 0 && r->count < ROUTE_HOPS_MAX)
 			hop_copy(r->arena, &r->hops[r->count++], &from);
 	}
 	route_seal(r);
 	return r;
+}
+
+/* ---- order ----------------------------------------------------------------------------- */
+
+/* One of order[from..to), by weight, to the front. */
+static void draw(const struct hop *hops, uint8_t *order, size_t from, size_t to)
+{
+	uint64_t all = 0, lot;
+	uint8_t drawn;
+	size_t i;
+
+	for (i = from; i < to; i++)
+		all += hops[order[i]].weight;
+	lot = random_below(all ? all : 1);
+	for (i = from; i + 1 < to && lot >= hops[order[i]].weight; i++)
+		lot -= hops[order[i]].weight;
+	drawn = order[i];
+	order[i] = order[from];
+	order[from] = drawn;
+}
+
+size_t route_order(const struct route *r, uint8_t order[ROUTE_HOPS_MAX])
+{
+	for (size_t i = 0; i < r->count; i++) {
+		size_t at = i;
+
+		for (; at > 0 && r->hops[order[at - 1]].priority > r->hops[i].priority; at--)
+			order[at] = order[at - 1];
+		order[at] = (uint8_t)i;
+	}
+	for (size_t i = 0, end; i < r->count; i++) {
+		for (end = i + 1; end < r->count; end++)
+			if (r->hops[order[end]].priority != r->hops[order[i]].priority)
+				break;
+		draw(r->hops, order, i, end);
+	}
+	return r->count;
 }
 
 /* ---- what is kept ---------------------------------------------------------------------- */
@@ -218,7 +265,7 @@ struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *as
 	struct buf key = { 0 };
 	struct route *r;
 
-	if (ql->routes.count == 0)
+	if (!ql || ql->routes.count == 0)
 		return NULL;
 	r = kept_find(ql, str_tm(ask->domain));
 	if (r)
@@ -231,20 +278,20 @@ struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *as
 
 static void route_keep(const struct route_asking *a, struct route *r)
 {
-	uint32_t ttl = a->answer.ttl < ROUTE_TTL_MAX ? a->answer.ttl : ROUTE_TTL_MAX;
-	struct map *routes = &a->ql->routes;
+	struct map *routes;
 	struct buf key = { 0 };
 	struct kept *k, *before;
 
-	if (ttl == 0 || r->status == TMAIL_TRY_LATER)
+	if (!a->ql || a->ttl == 0 || r->status == TMAIL_TRY_LATER)
 		return;
+	routes = &a->ql->routes;
 	if (routes->count >= ROUTES_KEPT_MAX)
 		routes_forget(a->ql, true);
-	key_write(&key, &a->ask, a->answer.any_sender);
+	key_write(&key, &a->ask, a->any_sender);
 	k = must_alloc(sizeof *k + key.len);
 	memcpy(k->text, key.data ? key.data : "", key.len);
 	k->key = str_make(k->text, key.len);
-	k->until = loop_now(a->ql->loop) + (int64_t)ttl * 1000000;
+	k->until = loop_now(a->ql->loop) + (int64_t)a->ttl * 1000000;
 	k->route = route_ref(r);
 	before = map_remove(routes, k->key);
 	if (before)
@@ -297,14 +344,81 @@ static struct route *answer_read(const struct route_asking *a, int status)
 		why.len ? why : STR("the way to this address cannot be found now"));
 }
 
+/* RFC 5321 5.1: where this server is among the hosts, those that are no better than it are no way
+ * on, or the mail comes back. What an administrator wrote is taken as it is. */
+static bool route_cut(struct route *r, uint32_t priority, struct str domain)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->hops[i].priority < priority)
+			r->hops[n++] = r->hops[i];
+	r->count = n;
+	route_seal(r);
+	if (n > 0)
+		return true;
+	r->status = TMAIL_REFUSED;
+	r->code = 554;
+	memcpy(r->enhanced, "5.4.6", sizeof "5.4.6");
+	r->why = arena_printf(r->arena, "mail for %.*s loops back to this server", STR_ARG(domain));
+	return false;
+}
+
+/* By names alone. True: more is to be learnt from addresses. */
+static bool route_look(const struct route_asking *a, struct route *r)
+{
+	bool look = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct hop *h = &r->hops[i];
+
+		if (h->source_id != 0 || h->protocol != TMAIL_PROTOCOL_SMTP)
+			return false;
+		look |= port_is_own(h->port);
+	}
+	for (size_t i = 0; i < r->count; i++)
+		if (hop_is_own(&r->hops[i], a->name))
+			return route_cut(r, r->hops[i].priority, str_tm(a->ask.domain)) && look &&
+				r->count > 1;
+	return look && r->count > 1;
+}
+
+static void located(void *ctx, struct route *r, const struct location *locations)
+{
+	struct route_asking *a = ctx;
+	uint32_t least = UINT32_MAX;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (locations[i].own && r->hops[i].priority < least)
+			least = r->hops[i].priority;
+	if (least != UINT32_MAX)
+		route_cut(r, least, str_tm(a->ask.domain));
+	route_keep(a, r);
+	a->found(a->ctx, route_ref(r));
+}
+
+/* A router has spoken: NULL when it must be found out first which hosts are not this server. */
 static struct route *answered(struct route_asking *a, const struct service *s, int status)
 {
 	struct route *r = answer_read(a, status);
 
 	r->router = arena_str(r->arena, str_c(instance_name(service_instance(s))));
 	r->reason = arena_str(r->arena, str_tm(a->answer.reason));
+	if (r->status == TMAIL_OK && route_look(a, r)) {
+		hops_locate(a->subject, r, a->name, located, a);
+		route_unref(&r);
+		return NULL;
+	}
 	route_keep(a, r);
 	return r;
+}
+
+/* The n-th router said something: what may be kept is what it and those before it allow. */
+static void ttl_take(struct route_asking *a)
+{
+	if (a->answer.ttl < a->ttl)
+		a->ttl = a->answer.ttl;
+	a->any_sender &= a->answer.any_sender != 0;
 }
 
 static struct service *router_now(const struct route_asking *a)
@@ -319,6 +433,7 @@ static void router_answered(void *ctx, int status)
 	struct route_asking *a = ctx;
 	struct route *r;
 
+	ttl_take(a);
 	if (status == TMAIL_NOT_FOUND) {
 		a->router++;
 		r = ask_on(a);
@@ -342,6 +457,7 @@ static struct route *ask_on(struct route_asking *a)
 			s, a->subject, TMAIL_ROUTER_ROUTE, &a->ask, &a->answer, router_answered, a);
 		if (status == TMAIL_PENDING)
 			return NULL;
+		ttl_take(a);
 		if (status != TMAIL_NOT_FOUND)
 			return answered(a, s, status);
 	}
@@ -359,6 +475,8 @@ struct route *route_ask(struct route_asking *a)
 	if (r)
 		return r;
 	a->router = 0;
+	a->ttl = ROUTE_TTL_MAX;
+	a->any_sender = true;
 	a->ask.size = sizeof a->ask;
 	return ask_on(a);
 }

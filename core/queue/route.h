@@ -41,6 +41,10 @@ struct route {
 struct route *route_ref(struct route *r);
 void route_unref(struct route **r);
 
+/* Indexes of the hops in the order in which they are tried: the lowest priority first, equal ones
+ * drawn by weight, anew each time. Answers their number. */
+size_t route_order(const struct route *r, uint8_t order[ROUTE_HOPS_MAX]);
+
 /* What PREDELIVER says in place of the routers: "[host]:port", and a source of its own (NULL
  * data: as the route has it). */
 struct route *route_direct(struct str next_hop, struct str source, struct str destination);
@@ -51,13 +55,17 @@ struct route_asking {
 	struct queue_loop *ql;
 	struct subject *subject;
 	struct tmail_route_ask ask;
-	struct tmail_route_answer answer;
-	unsigned router; /* the n-th is being asked */
+	struct str name; /* this server's own: a host so called is no way on */
 	void (*found)(void *ctx, struct route *route);
 	void *ctx;
+	/* route.c's own */
+	struct tmail_route_answer answer;
+	unsigned router; /* the n-th is being asked */
+	uint32_t ttl;    /* what all that were asked allow */
+	bool any_sender;
 };
-/* Answers a reference, or NULL: found() follows with one unless the subject is cancelled. The
- * strings of a->ask, subject, found and ctx are set by the caller. */
+/* Answers a reference, or NULL: found() follows with one unless the subject is cancelled. What is
+ * above "own" is set by the caller; without `ql` (the server is stopped) nothing is kept. */
 struct route *route_ask(struct route_asking *a);
 /* What is kept, without asking. */
 struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *ask);

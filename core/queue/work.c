@@ -251,6 +251,7 @@ static bool ask_routers(struct work *w)
 		*w->asking = (struct route_asking){ .ql = w->ql,
 			.subject = work_subject(w),
 			.ask = ask,
+			.name = str_tm(queue_settings_now(w->ql)->hostname),
 			.found = route_found,
 			.ctx = w };
 		route = route_ask(w->asking);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the hosts of a route are: all of them looked up at once, and which of them are this
+ * server itself. For those who must know before anything is tried; an attempt looks its hosts up
+ * one after another.
+ */
+#ifndef QUEUE_LOCATE_H
+#define QUEUE_LOCATE_H
+
+#include "net/dns.h"
+#include "queue/route.h"
+
+struct location { /* of the hop of the same index */
+	enum dns_status status;
+	struct str why; /* TRY_LATER */
+	const struct ip *ips;
+	size_t count;
+	bool own; /* by its name, or one of its addresses */
+};
+/* done: once, later, on the loop of the subject, unless that is cancelled; locations and the route are
+ * valid during it. `name` is this server's, or empty. A reference of the route is taken. */
+void hops_locate(struct subject *subject, struct route *route, struct str name,
+	void (*done)(void *ctx, struct route *route, const struct location *locations), void *ctx);
+
+/* Is this a hop that this server would reach itself by? Without looking anything up. */
+bool hop_is_own(const struct hop *hop, struct str name);
+
+#endif
