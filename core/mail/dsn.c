@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-enum { REPORT_LINE_MAX = 998, BOUNDARY_TEXT = 48 };
+enum { REPORT_LINE_MAX = 998, BOUNDARY_TEXT = 48, ENCODED_WORD_MAX = 45 };
 
 /* ---- lines ------------------------------------------------------------------------------- */
 
@@ -265,7 +265,7 @@ static void part_start(struct buf *out, struct str boundary, const char *descrip
 }
 
 /* What all recipients were told, if they were told the same; else that it is a report. */
-static const char *subject_of(const struct dsn *dsn)
+static const char *subject_usual(const struct dsn *dsn)
 {
 	for (size_t i = 1; i < dsn->count; i++)
 		if (dsn->recipients[i].action != dsn->recipients[0].action)
@@ -273,7 +273,27 @@ static const char *subject_of(const struct dsn *dsn)
 	return dsn->count > 0 ? actions[dsn->recipients[0].action].subject : "Mail delivery report";
 }
 
-static void head_write(struct buf *out, const struct dsn *dsn, struct str boundary)
+/* As it is, or as encoded words (RFC 2047 2: 75 octets each, no character in two of them). */
+static void subject_add(struct buf *out, struct str subject)
+{
+	struct buf text = { 0 }, words = { 0 };
+	struct str rest;
+
+	text_add(&text, subject);
+	for (rest = buf_str(&text); rest.len > 0 && !ascii_only(buf_str(&text));) {
+		size_t part = line_part(rest, ENCODED_WORD_MAX);
+
+		buf_add_c(&words, words.len ? "\n =?utf-8?B?" : "=?utf-8?B?");
+		base64_encode(&words, str_slice(rest, 0, part));
+		buf_add_c(&words, "?=");
+		rest = str_slice(rest, part, rest.len);
+	}
+	field_add(out, "Subject", STR(""), words.len ? buf_str(&words) : buf_str(&text), false);
+	buf_free(&text);
+	buf_free(&words);
+}
+
+static void head_write(struct buf *out, const struct dsn *dsn, struct str boundary, bool eight_bit)
 {
 	struct buf address = { 0 };
 
@@ -283,7 +303,7 @@ static void head_write(struct buf *out, const struct dsn *dsn, struct str bounda
 	buf_add_char(&address, '>');
 	field_add(out, "From", STR(""), buf_str(&address), dsn->utf8);
 	field_add(out, "To", STR(""), dsn->to, dsn->utf8);
-	field_add(out, "Subject", STR(""), str_c(subject_of(dsn)), false);
+	subject_add(out, dsn->subject.len ? dsn->subject : str_c(subject_usual(dsn)));
 	buf_clear(&address);
 	buf_add_char(&address, '<');
 	buf_add(&address, dsn->message_id);
@@ -291,6 +311,8 @@ static void head_write(struct buf *out, const struct dsn *dsn, struct str bounda
 	field_add(out, "Message-ID", STR(""), buf_str(&address), false);
 	buf_free(&address);
 	buf_add_c(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
+	if (eight_bit) /* of a part is said on top as well (RFC 2045 6.4) */
+		buf_add_c(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_printf(out,
 		"Content-Type: multipart/report; report-type=%s;\r\n\tboundary=\"%.*s\"\r\n\r\n",
 		dsn->utf8 ? "global-delivery-status" : "delivery-status", STR_ARG(boundary));
@@ -321,13 +343,13 @@ void dsn_write(struct buf *out, const struct dsn *dsn)
 	char room[BOUNDARY_TEXT];
 	struct buf text = { 0 };
 	struct str boundary;
-	bool ascii;
+	bool ascii, plain = ascii_only(dsn->message);
 
 	text_add(&text, dsn->text);
 	ascii = ascii_only(buf_str(&text));
 	boundary = boundary_find(dsn, buf_str(&text), room);
 
-	head_write(out, dsn, boundary);
+	head_write(out, dsn, boundary, dsn->utf8 || !ascii || !plain);
 	part_start(out, boundary, "Notification",
 		ascii ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8", !ascii);
 	lines_add(out, buf_str(&text));
@@ -337,7 +359,7 @@ void dsn_write(struct buf *out, const struct dsn *dsn)
 		dsn->utf8);
 	status_write(out, dsn);
 	part_start(out, boundary, dsn->whole ? "Undelivered message" : "Header of the message",
-		returned_type(dsn), !ascii_only(dsn->message));
+		returned_type(dsn), !plain);
 	lines_add(out, dsn->message);
 	buf_printf(out, "\r\n--%.*s--\r\n", STR_ARG(boundary));
 }

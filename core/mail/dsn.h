@@ -22,6 +22,7 @@ struct dsn {
 	struct str reporting_mta, envid, to, from; /* from: "MAILER-DAEMON@host" */
 	struct str message_id;                     /* of the report, without <> */
 	struct str queue_id;                       /* of the message it is about */
+	struct str subject;                        /* UTF-8; empty: a usual one */
 	int64_t date, arrival;
 	const struct dsn_recipient *recipients;
 	size_t count;
@@ -33,8 +34,5 @@ struct dsn {
 /* Header and body of the report, CRLF lines of at most 998 octets; longer ones of the returned
  * message are broken by CRLF and a blank. Text or message that is not ASCII makes it 8 bit. */
 void dsn_write(struct buf *out, const struct dsn *dsn);
-/* ${name} in a template (text/bounce.txt): pairs holds name, value, name, value; count is how many
- * names. Unknown ones stay; what was put in is not expanded again. */
-void template_expand(struct buf *out, struct str text, const struct str *pairs, size_t count);
 
 #endif

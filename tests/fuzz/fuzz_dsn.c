@@ -5,6 +5,7 @@
  * of.
  */
 #include "mail/dsn.h"
+#include "mail/template.h"
 
 #include "base/encode.h"
 #include "tests/fuzz/fuzz.h"
@@ -56,19 +57,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str in = fuzz_input(data, size);
 	unsigned flags = fuzz_octet(&in);
 	struct dsn_recipient recipients[RECIPIENTS];
-	struct str pairs[2] = { STR_INIT("name"), fuzz_piece(&in, '|') };
+	struct str names[] = { STR_INIT("name") }, value = fuzz_piece(&in, '|');
+	struct str piece = fuzz_piece(&in, '|');
+	const struct template_words words = { names, names, 1, 1 };
+	struct why why;
 	struct buf text = { 0 };
 	struct dsn dsn;
 
 	for (size_t i = 0; i < RECIPIENTS; i++)
 		recipients[i] = recipient_of(&in, flags + (unsigned)i);
-	template_expand(&text, fuzz_piece(&in, '|'), pairs, 1);
+	template_check(piece, &words, &why);
+	must(template_section(piece, &words, names[0]).len <= piece.len);
+	template_expand(&text, piece, &words, &value);
 	dsn = (struct dsn){
 		.envid = fuzz_piece(&in, '|'),
 		.reporting_mta = fuzz_piece(&in, '|'),
 		.to = fuzz_piece(&in, '|'),
 		.from = fuzz_piece(&in, '|'),
 		.message_id = fuzz_piece(&in, '|'),
+		.subject = fuzz_piece(&in, '|'),
 		.recipients = recipients,
 		.count = flags % (RECIPIENTS + 1),
 		.text = buf_str(&text),

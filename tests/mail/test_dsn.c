@@ -184,6 +184,62 @@ START_TEST(every_recipient_has_a_group_of_its_own)
 }
 END_TEST
 
+START_TEST(a_subject_of_ones_own_is_one_field_of_ascii)
+{
+	static const struct {
+		struct str subject, want;
+	} cases[] = {
+		{ STR_INIT("Sorry"), STR_INIT("Sorry") },
+		{ STR_INIT("a\r\nBcc: b"), STR_INIT("a Bcc: b") },
+		{ STR_INIT("\xc3\x89" "chec"), STR_INIT("=?utf-8?B?w4ljaGVj?=") },
+		{ STR_INIT("\xff"), STR_INIT("?") },
+		{ STR_INIT("\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+			   "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+			   "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"),
+			STR_INIT("=?utf-8?B?w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8"
+				 "w7w=?= =?utf-8?B?w7w=?=") },
+	};
+	struct arena *arena = arena_new(4096);
+	const struct dsn_recipient recipient = failed();
+	struct dsn dsn = report_of(&recipient, 1);
+	struct buf out = { 0 };
+	struct report report;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		dsn.subject = cases[i].subject;
+		write_and_read(&dsn, &out, &report, arena);
+		expect_field(report.header, "Subject", cases[i].want, arena);
+		ck_assert_uint_eq(header_count(report.header, STR("Bcc")), 0);
+	}
+	buf_free(&out);
+	arena_free(&arena);
+}
+END_TEST
+
+START_TEST(eight_bit_in_a_part_is_said_on_top)
+{
+	struct arena *arena = arena_new(4096);
+	const struct dsn_recipient recipient = failed();
+	struct buf out = { 0 };
+	struct report report;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct dsn dsn = report_of(&recipient, 1);
+
+		if (i == 1)
+			dsn.text = STR("d\xc3\xa9sol\xc3\xa9");
+		if (i == 2)
+			dsn.message = STR("Subject: \xe9\r\n\r\n");
+		dsn.utf8 = i == 3;
+		write_and_read(&dsn, &out, &report, arena);
+		expect_field(report.header, "Content-Transfer-Encoding",
+			i > 0 ? STR("8bit") : STR(""), arena);
+	}
+	buf_free(&out);
+	arena_free(&arena);
+}
+END_TEST
+
 START_TEST(only_a_reply_is_a_diagnostic_of_smtp)
 {
 	static const struct {
@@ -373,6 +429,7 @@ END_TEST
 
 TEST_MAIN("mail/dsn", a_failure_is_told_to_people_and_programs,
 	each_action_has_its_word_status_and_subject, every_recipient_has_a_group_of_its_own,
+	a_subject_of_ones_own_is_one_field_of_ascii, eight_bit_in_a_part_is_said_on_top,
 	only_a_reply_is_a_diagnostic_of_smtp, a_header_may_be_returned_in_place_of_the_message,
 	addresses_beyond_ascii_have_a_type_of_their_own, what_strangers_said_stays_where_it_belongs,
 	a_message_that_knows_the_boundary_does_not_end_its_part,
