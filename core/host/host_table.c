@@ -37,14 +37,19 @@ void call_log(struct call *c, enum log_level level, const char *event,
 	const struct tmail_client *client = c->public.client;
 	const struct tmail_envelope *envelope = c->public.envelope;
 
-	if (level > instance_threshold(c->instance))
+	log_listener *heard = level < LEVEL_DEBUG ? log_heard : NULL;
+
+	if (level > instance_threshold(c->instance) && !heard)
 		return;
 	/* Without the subject's own context, as much of it as the call knows. */
 	if (!c->log && client && (client->id.hi || client->id.lo))
 		about[module.count++] = LOG_ID("session", id_tm(client->id));
 	if (!c->log && envelope)
 		about[module.count++] = LOG_ID("message", id_tm(envelope->id));
-	log_write(level, &module, event, fields, n);
+	if (heard)
+		heard(&module, event, fields, n);
+	if (level <= instance_threshold(c->instance))
+		log_write(level, &module, event, fields, n);
 }
 
 static void host_log(struct tmail_call *call, enum tmail_level level, const char *event,

@@ -34,7 +34,8 @@
 	X(duplicates_possible, "final replies that were lost: the message may arrive twice")       \
 	X(dials, "outgoing connections tried")                                                     \
 	X(dials_failed, "outgoing connections that failed")                                        \
-	X(connections_reused, "deliveries over a connection that was open already")
+	X(connections_reused, "deliveries over a connection that was open already")                \
+	X(trace_lost, "events that tmail trace lacks because there was no room for them")
 
 enum metric {
 #define X(name, summary) METRIC_##name,

@@ -47,7 +47,9 @@ void record_add(struct subject *s, const struct record_entry *entry)
 	sink_function *sink = atomic_load_explicit(&record_to, memory_order_acquire);
 	struct record_entry *e;
 
-	if (!s->dry && !sink)
+	if (sink && !s->dry)
+		sink(s, entry);
+	if (!s->dry)
 		return;
 	if (!s->record) {
 		s->record = must_alloc(sizeof *s->record);
@@ -68,8 +70,6 @@ void record_add(struct subject *s, const struct record_entry *entry)
 		s->record->count--;
 		free(oldest);
 	}
-	if (sink)
-		sink(s, e);
 }
 
 const struct record_entry *record_of(const struct subject *s)

@@ -22,12 +22,12 @@ struct record_entry {
 };
 enum { RECORD_NOT_ASKED = -1, RECORD_FAILED = -2 };
 
-/* Called with each entry on the loop of its subject, which must not wait; NULL: nobody. Set at
- * start. */
+/* Called with each entry of what is not dry, on the loop of its subject, which must not wait;
+ * NULL: nobody. Set at start. */
 void record_sink(void (*sink)(const struct subject *s, const struct record_entry *entry));
 bool record_wanted(const struct subject *s);
 void record_add(struct subject *s, const struct record_entry *entry);
-/* Oldest first; as long as the subject. */
+/* Of a dry subject, oldest first; as long as the subject. */
 const struct record_entry *record_of(const struct subject *s);
 void record_end(struct subject *s);
 
