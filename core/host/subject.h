@@ -53,6 +53,7 @@ struct chain_answer {
 	char enhanced[16];
 	struct str text;
 	struct str hold_reason, next_hop, source;
+	struct str sender; /* data NULL: not said */
 	const struct instance
 		*by; /* who ended it; NULL: nobody. Valid as the subject's generation */
 };

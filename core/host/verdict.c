@@ -84,11 +84,16 @@ void answer_clear(struct chain_answer *answer)
 	*answer = (struct chain_answer){ .verdict = TMAIL_CONTINUE };
 }
 
-static struct str answer_str(struct subject *s, struct tmail_str said)
+static struct arena *answers_of(struct subject *s)
 {
 	if (!s->answers)
 		s->answers = arena_new(ANSWERS_ARENA);
-	return reply_text(s->answers, str_tm(said));
+	return s->answers;
+}
+
+static struct str answer_str(struct subject *s, struct tmail_str said)
+{
+	return reply_text(answers_of(s), str_tm(said));
 }
 
 static void entry_add(struct turn *t, int verdict, unsigned code, struct str words)
@@ -164,6 +169,8 @@ static void marks_take(struct turn *t, const struct tmail_answer *said, struct c
 		answer->next_hop = answer_str(t->subject, said->next_hop);
 	if (said->source.len && !answer->source.len)
 		answer->source = answer_str(t->subject, said->source);
+	if (said->sender.data && !answer->sender.data)
+		answer->sender = arena_str(answers_of(t->subject), str_tm(said->sender));
 }
 
 static bool refusal_take(struct turn *t, enum tmail_verdict verdict,
@@ -211,7 +218,11 @@ static bool said_take(struct turn *t, int verdict, struct chain_answer *answer)
 		answer->by = t->hook->instance;
 		if (said->text.len)
 			answer->text = answer_str(t->subject, said->text);
-		answer->code = said->code; /* ACCEPT of UNKNOWN: what was replied */
+		/* ACCEPT of UNKNOWN: what was replied */
+		answer->code = said->code;
+		if (said->enhanced.len < sizeof answer->enhanced &&
+			enhanced_valid(str_tm(said->enhanced), said->code))
+			memcpy(answer->enhanced, said->enhanced.data, said->enhanced.len);
 		entry_add(t, verdict, 0, STR(""));
 		return true;
 	}

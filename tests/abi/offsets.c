@@ -74,6 +74,7 @@ AT(tmail_answer, text, 32);
 AT(tmail_answer, hold, 48);
 AT(tmail_answer, next_hop, 64);
 AT(tmail_answer, source, 80);
+AT(tmail_answer, sender, 96);
 
 AT(tmail_call, size, 0);
 AT(tmail_call, point, 4);

@@ -198,6 +198,8 @@ struct tmail_answer {
 	struct tmail_str hold; /* reason of HOLD */
 	struct tmail_str next_hop; /* PREDELIVER: "[host]:port" in place of the routers' answer */
 	struct tmail_str source; /* PREDELIVER: local address */
+	struct tmail_str sender; /* PREDELIVER: in place of the envelope's; of length 0, but not
+	                            NULL: the null sender */
 };
 
 /* ---- calls and what the host does for them --------------------------------------------- */
