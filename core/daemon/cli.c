@@ -332,6 +332,7 @@ int cli_main(int argc, char **argv)
 	int status;
 
 	log_clock(clock_wall);
+	queue_setup(settings_queue);
 	log_threshold =
 		LEVEL_WARNING; /* a command's rows are what it says; who serves sets its own */
 	if (!line_read(&line, argc, argv, &why)) {

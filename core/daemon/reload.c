@@ -92,6 +92,7 @@ static bool reload(bool *stop, struct why *why)
 		differences_log(settings_of(old), settings_of(new));
 		log_threshold = settings_of(new)->log_level;
 		generation_install(new);
+		queue_reloaded();
 	} else {
 		generation_unref(&new);
 	}

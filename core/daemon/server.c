@@ -330,7 +330,7 @@ static bool mail_start(struct generation *g, struct why *why)
 		log_event(LEVEL_WARNING, NULL, "queue_absent",
 			LOG_C("why", "no module keeps the queue, such as store/journal: "
 				     "mail is answered 451 until one is configured"));
-	else if (!queue_start(server.loops, server.loop_count, settings_queue, why))
+	else if (!queue_start(server.loops, server.loop_count, why))
 		return false;
 	return listeners_set(settings, &server.given, why);
 }

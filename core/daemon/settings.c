@@ -323,7 +323,7 @@ const struct settings *settings_read(struct conf *c, const char *file, struct pr
 	group_read(c, "log", log_list, &s->log, problems);
 	group_read(c, "dns", resolver_list, &s->resolver, problems);
 	group_read(c, "smtp", smtp_options, &s->smtp, problems);
-	group_read(c, "queue", queue_options, &s->queue, problems);
+	queue_settings_read(c, &s->queue, problems);
 	hostname_default(c, s);
 	listen_read(c, s, problems);
 	log_settle(c, s);

@@ -275,6 +275,10 @@ static bool outcomes_settle(struct parcel *p, bool *good)
 		bool final =
 			r->outcome.class != CLASS_TEMPORARY && r->outcome.class != CLASS_NEXT_HOST;
 
+		if (!r->settled) {
+			r->host = p->host;
+			r->success = p->success;
+		}
 		*good |= r->outcome.class == CLASS_OK;
 		r->settled = r->settled || final || !others;
 		left |= !r->settled;
@@ -309,8 +313,9 @@ void attempt_send(struct attempt *a, struct parcel *p)
 		metric_add(METRIC_connections_reused, 1);
 	a->parcel = p;
 	p->host = arena_str(p->arena, a->host);
-	p->protocol = hop_now(a)->protocol;
-	p->relayed = !(client_offers(a->client) & CLIENT_DSN);
+	p->success = client_offers(a->client) & CLIENT_DSN            ? REPORT_NONE
+		: hop_now(a)->protocol == TMAIL_PROTOCOL_LMTP ? REPORT_DELIVERED
+							      : REPORT_RELAYED;
 	sending_start(a, p, sent);
 	a->sent++;
 }

@@ -11,7 +11,6 @@
 #include "queue/schedule.h"
 
 #include "base/log.h"
-#include "conf/conf.h"
 
 #include <stdlib.h>
 
@@ -218,30 +217,12 @@ static void loop_resume(struct queue_loop *ql, void *ctx)
 
 		if (!w || atomic_load(&w->stop) != WORK_LOOK)
 			continue;
-		atomic_store(&w->stop, ql->draining ? WORK_DRAINED : WORK_GOES);
+		atomic_store(&w->stop, queue_stands(ql) ? WORK_DRAINED : WORK_GOES);
 		work_go_on(w);
 	}
 }
 
 /* ---- what the store has ---------------------------------------------------------------- */
-
-/* Those of a plan that knows its time: queued, or read from the configuration. */
-static struct queue_settings settings_for(struct generation *g)
-{
-	struct queue_settings settings = { 0 };
-	struct problems problems = { 0 };
-	struct conf *c = generation_conf(g);
-	const struct conf_table table = { queue_options, &settings };
-
-	if (atomic_load(&queue.started))
-		return *queue.settings_of(g);
-	conf_read(c, conf_group_of(conf_root(c), "queue"), &table, 1, NULL, &problems);
-	problems_free(&problems);
-	settings.hostname = tm_str(conf_string(conf_root(c), "hostname"));
-	if (settings.hostname.len == 0)
-		settings.hostname = tm_str(STR("localhost"));
-	return settings;
-}
 
 struct batch {
 	struct tmail_queue_op ops[COMMIT_WAIT_MAX];
@@ -317,13 +298,13 @@ static bool ends_message(const struct action *a, size_t from, size_t to)
 /* The report about targets of one message, to be added; NULL: none is due. */
 static struct message *report_of(struct action *a, size_t from, size_t to)
 {
-	struct queue_settings settings = settings_for(a->g);
+	const struct queue_settings *settings = queue.settings_of(a->g);
 	struct tmail_queue_content read;
 	struct arena *arena = arena_new(4096);
 	struct id id = id_tm(target_at(a, from)->id);
 	struct message *m = message_read_back(a->store, id, arena, &read), *report = NULL;
-	struct bounce_recipient *list = ARENA_ARRAY(arena, struct bounce_recipient, to - from);
-	struct bounce b = { .report = REPORT_FAILED, .about = m, .recipients = list };
+	struct report_recipient *list = ARENA_ARRAY(arena, struct report_recipient, to - from);
+	struct report b = { .kind = REPORT_FAILED, .about = m, .recipients = list };
 	struct buf content = { 0 };
 	uint64_t wants;
 
@@ -332,17 +313,17 @@ static struct message *report_of(struct action *a, size_t from, size_t to)
 
 		if (r->notify && !(r->notify & TMAIL_NOTIFY_FAILURE))
 			continue;
-		list[b.count++] = (struct bounce_recipient){ .address = str_tm(r->address),
+		list[b.count++] = (struct report_recipient){ .address = str_tm(r->address),
 			.original = str_tm(r->original),
 			.reply = a->words,
 			.status = "5.7.1" };
 	}
 	if (b.count > 0) {
-		wants = bounce_wants(m, read.total, REPORT_FAILED, &settings, &b.whole);
+		wants = report_wants(m, read.total, REPORT_FAILED, settings, &b.whole);
 		if (!content_read(a->store, m, read.total, wants, &content))
 			b.whole = false;
 		b.content = buf_str(&content);
-		report = bounce_make(&b, &settings);
+		report = report_make(&b, settings);
 	}
 	buf_free(&content);
 	if (m)

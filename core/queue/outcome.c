@@ -32,7 +32,7 @@ static int64_t listed_delay(const struct tmail_list *list, uint32_t attempts)
 
 int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts)
 {
-	int64_t ms = settings->retry_min;
+	int64_t ms = settings->retry_min, least, most;
 
 	if (attempts == 0)
 		attempts = 1;
@@ -41,11 +41,17 @@ int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts)
 	ms = settings->retry_min;
 	for (uint32_t i = 1; i < attempts && ms < settings->retry_max; i++)
 		ms *= 2;
-	if (ms > settings->retry_max)
-		ms = settings->retry_max;
-	/* A fifth either way, so that what failed together does not come back together. */
-	ms -= ms * JITTER_PERCENT / 100;
-	return ms + (int64_t)random_below((uint64_t)(ms * 2 * JITTER_PERCENT / 100) + 1);
+	/* A fifth either way, so that what failed together does not come back together; but never
+	 * beyond the bounds. */
+	least = ms - ms * JITTER_PERCENT / 100;
+	most = ms + ms * JITTER_PERCENT / 100;
+	if (ms >= settings->retry_max) {
+		most = settings->retry_max;
+		least = most - most * JITTER_PERCENT / 100;
+	}
+	if (least < settings->retry_min)
+		least = settings->retry_min;
+	return least < most ? least + (int64_t)random_below((uint64_t)(most - least) + 1) : most;
 }
 
 static int64_t end_of_life(const struct work *w, const struct queue_settings *settings)
@@ -53,6 +59,39 @@ static int64_t end_of_life(const struct work *w, const struct queue_settings *se
 	int64_t ms = w->m->envelope.sender.len ? settings->lifetime : settings->bounce_lifetime;
 
 	return w->m->envelope.received + ms * 1000;
+}
+
+static bool notify_wants(const struct work *w, uint32_t index, uint32_t bit, bool unsaid)
+{
+	uint32_t notify = w->m->recipients[index].notify;
+
+	return notify ? notify & bit && !(notify & TMAIL_NOTIFY_NEVER) : unsaid;
+}
+
+/* When the sender is to be told that it is late; 0: never. */
+static int64_t late_from(
+	const struct work *w, const struct queue_settings *settings, uint32_t index)
+{
+	if (settings->delay_warning == 0 || !w->m->envelope.sender.len ||
+		!notify_wants(w, index, TMAIL_NOTIFY_DELAY, true))
+		return 0;
+	return w->m->envelope.received + settings->delay_warning * 1000;
+}
+
+/* Attempts are also made at these two moments: then a warning is true when it is sent, and the
+ * last attempt is at the end of life. But who may have taken it already has his time. */
+static int64_t next_attempt(const struct work *w, const struct queue_settings *settings,
+	uint32_t index, enum client_class class)
+{
+	int64_t now = clock_wall(), end = end_of_life(w, settings);
+	int64_t due = now + retry_delay(settings, w->recipients[index].attempts) * 1000;
+	int64_t late = late_from(w, settings, index);
+
+	if (late > now && late < due)
+		due = late;
+	if (class == CLASS_UNKNOWN && due < now + UNKNOWN_DELAY_MS * 1000LL)
+		due = now + UNKNOWN_DELAY_MS * 1000LL;
+	return end > now && end < due ? end : due;
 }
 
 /* ---- words ----------------------------------------------------------------------------- */
@@ -128,14 +167,8 @@ static void outcome_write(struct work *w, uint32_t index, enum tmail_fate fate, 
 
 /* ---- fates ----------------------------------------------------------------------------- */
 
-static bool notify_wants(const struct work *w, uint32_t index, uint32_t bit, bool unsaid)
-{
-	uint32_t notify = w->m->recipients[index].notify;
-
-	return notify ? notify & bit && !(notify & TMAIL_NOTIFY_NEVER) : unsaid;
-}
-
-static void delivered(struct work *w, uint32_t index, const struct parcel *p)
+static void delivered(
+	struct work *w, uint32_t index, const struct parcel *p, enum recipient_report success)
 {
 	struct work_recipient *r = &w->recipients[index];
 
@@ -143,36 +176,26 @@ static void delivered(struct work *w, uint32_t index, const struct parcel *p)
 	outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
 	outcome_log(w, index, "delivered", p, 0);
 	outcome_tell(w, index, TMAIL_POINT_DELIVERED, 0);
-	if (p && p->relayed && notify_wants(w, index, TMAIL_NOTIFY_SUCCESS, false))
-		r->report = p->protocol == TMAIL_PROTOCOL_LMTP ? REPORT_DELIVERED : REPORT_RELAYED;
+	if (notify_wants(w, index, TMAIL_NOTIFY_SUCCESS, false))
+		r->report = (uint8_t)success;
 }
 
-/* The sender is told once that it is late: at the deferral whose wait the moment falls into
- * (what lies between a wait's end and its attempt counts to the next). */
-static bool warning_is_due(
-	struct work *w, const struct queue_settings *s, uint32_t index, int64_t due)
+static void deferred(struct work *w, uint32_t index, const struct parcel *p, int64_t due)
 {
-	int64_t moment = w->m->envelope.received + s->delay_warning * 1000;
-
-	return s->delay_warning > 0 && w->recipients[index].was_due < moment && moment <= due &&
-		notify_wants(w, index, TMAIL_NOTIFY_DELAY, true);
-}
-
-static void deferred(struct work *w, uint32_t index, const struct parcel *p, int64_t delay_ms)
-{
-	const struct queue_settings *settings = queue_settings_now(w->ql);
-	struct work_recipient *r = &w->recipients[index];
-	int64_t now = clock_wall(), due = now + delay_ms * 1000, end = end_of_life(w, settings);
-
-	if (due > end && end > now)
-		due = end; /* the last one is at the end of its life */
-	r->due = due;
 	metric_add(METRIC_deferrals, 1);
 	outcome_write(w, index, TMAIL_FATE_DEFERRED, due);
 	outcome_log(w, index, "deferred", p, due);
 	outcome_tell(w, index, TMAIL_POINT_DEFERRED, due);
-	if (warning_is_due(w, settings, index, due))
-		r->report = REPORT_DELAYED;
+}
+
+/* Once: at the deferral that was due before the moment and whose next attempt is after it. */
+static void warn_when_late(
+	struct work *w, const struct queue_settings *settings, uint32_t index, int64_t due)
+{
+	int64_t late = late_from(w, settings, index);
+
+	if (late > 0 && w->recipients[index].was_due <= late && late < due)
+		w->recipients[index].report = REPORT_DELAYED;
 }
 
 static void failed(struct work *w, uint32_t index, bool expired)
@@ -185,41 +208,30 @@ static void failed(struct work *w, uint32_t index, bool expired)
 		r->report = REPORT_FAILED;
 }
 
-void outcome_set(
-	struct work *w, uint32_t index, const struct client_outcome *o, const struct parcel *p)
+void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
+	const struct parcel *p, const struct parcel_recipient *in)
 {
 	const struct queue_settings *settings = queue_settings_now(w->ql);
 	struct work_recipient *r = &w->recipients[index];
-	int64_t delay;
+	int64_t due;
 
 	r->attempts++;
 	r->reply = reply_text(w, o);
-	r->host = p ? arena_str(w->m->arena, p->host) : STR("");
+	r->host = in ? arena_str(w->m->arena, in->host) : STR("");
 	outcome_status(o, r->status);
-	delay = retry_delay(settings, r->attempts);
-	if (o->class != CLASS_OK && r->stop == STOP_DISCARD) {
+	if (o->class == CLASS_OK) {
+		delivered(w, index, p, in ? in->success : REPORT_NONE);
+		return;
+	}
+	if (o->class == CLASS_UNKNOWN)
+		metric_add(METRIC_duplicates_possible, 1);
+	if (r->stop == STOP_DISCARD) {
 		outcome_discard(w, index, w->stop_words);
 		return;
 	}
-	if (o->class != CLASS_OK && r->stop == STOP_BOUNCE) {
+	if (r->stop == STOP_BOUNCE || o->class == CLASS_PERMANENT) {
 		failed(w, index, false);
 		return;
-	}
-	switch (o->class) {
-	case CLASS_OK:
-		delivered(w, index, p);
-		return;
-	case CLASS_PERMANENT:
-		failed(w, index, false);
-		return;
-	case CLASS_UNKNOWN:
-		metric_add(METRIC_duplicates_possible, 1);
-		if (delay < UNKNOWN_DELAY_MS)
-			delay = UNKNOWN_DELAY_MS;
-		break;
-	case CLASS_TEMPORARY:
-	case CLASS_NEXT_HOST:
-		break;
 	}
 	if (clock_wall() >= end_of_life(w, settings)) {
 		failed(w, index, true);
@@ -229,7 +241,9 @@ void outcome_set(
 	 * say so either (RFC 3463 2). */
 	if (r->status[0] == '5')
 		r->status[0] = '4';
-	deferred(w, index, p, delay);
+	due = next_attempt(w, settings, index, o->class);
+	deferred(w, index, p, due);
+	warn_when_late(w, settings, index, due);
 }
 
 void outcome_discard(struct work *w, uint32_t index, struct str words)
@@ -256,6 +270,5 @@ void outcome_postpone(struct work *w, uint32_t index, struct str why)
 {
 	log_event(
 		LEVEL_WARNING, NULL, "bounce_postponed", LOG_ID("id", w->id), LOG_STR("why", why));
-	w->recipients[index].report = REPORT_NONE;
-	deferred(w, index, NULL, queue_settings_now(w->ql)->retry_min);
+	deferred(w, index, NULL, clock_wall() + retry_delay(queue_settings_now(w->ql), 1) * 1000);
 }

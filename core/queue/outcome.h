@@ -7,10 +7,10 @@
 
 #include "queue/work.h"
 
-/* An attempt, or the question where to go, came to this. p: the parcel it was in, or NULL. The
- * text is copied. */
-void outcome_set(
-	struct work *w, uint32_t index, const struct client_outcome *o, const struct parcel *p);
+/* An attempt, or the question where to go, came to this. p, in: the parcel it was in, and its
+ * place there, or NULL. The text is copied. */
+void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
+	const struct parcel *p, const struct parcel_recipient *in);
 void outcome_discard(struct work *w, uint32_t index, struct str words);
 /* The report about a failed recipient is durable (or none is due): its fate is written. */
 void outcome_failed(struct work *w, uint32_t index);

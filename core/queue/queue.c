@@ -74,6 +74,11 @@ const struct queue_settings *queue_settings_now(struct queue_loop *ql)
 	return queue.settings_of(queue_generation_now(ql));
 }
 
+bool queue_stands(struct queue_loop *ql)
+{
+	return ql->draining || !queue_settings_now(ql)->deliver;
+}
+
 static void tick(struct deadline *d)
 {
 	struct queue_loop *ql = container_of(d, struct queue_loop, tick);
@@ -229,10 +234,16 @@ static bool store_find(struct why *why)
 	return true;
 }
 
-bool queue_start(struct loop *const *loops, unsigned count,
-	const struct queue_settings *(*settings_of)(const struct generation *), struct why *why)
+void queue_setup(const struct queue_settings *(*settings_of)(const struct generation *))
 {
-	must(!queue.started && count > 0 && count <= QUEUE_LOOPS_MAX);
+	queue.settings_of = settings_of;
+}
+
+bool queue_start(struct loop *const *loops, unsigned count, struct why *why)
+{
+	const struct queue_settings *(*settings_of)(const struct generation *) = queue.settings_of;
+
+	must(!queue.started && settings_of && count > 0 && count <= QUEUE_LOOPS_MAX);
 	memset(&queue, 0, sizeof queue);
 	queue.settings_of = settings_of;
 	if (!store_find(why)) {
@@ -254,6 +265,47 @@ bool queue_start(struct loop *const *loops, unsigned count,
 	return true;
 }
 
+/* ---- new settings ---------------------------------------------------------------------- */
+
+/* What is under delivery on this loop goes no further: parcels that wait come back, and claims
+ * are given back. */
+static void works_stop(struct queue_loop *ql)
+{
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(&ql->works, &at, &key, &value)) {
+		struct work *w = value;
+
+		if (atomic_load(&w->stop) == WORK_GOES)
+			atomic_store(&w->stop, WORK_DRAINED);
+	}
+}
+
+static void loop_follow(struct queue_loop *ql, void *ctx)
+{
+	(void)ctx;
+	ql->generation_seen = loop_now(ql->loop) - GENERATION_US;
+	if (queue_stands(ql))
+		works_stop(ql);
+}
+
+static void loop_recall(struct queue_loop *ql, void *ctx)
+{
+	(void)ctx;
+	lanes_recall(ql, false);
+}
+
+void queue_reloaded(void)
+{
+	if (!queue.started || atomic_load(&queue.draining))
+		return;
+	queue_on_loops(loop_follow, NULL);
+	queue_on_loops(loop_recall, NULL);
+	schedule_due_at(1);
+}
+
 /* ---- the end --------------------------------------------------------------------------- */
 
 static sem_t one_ended;
@@ -266,20 +318,11 @@ void queue_loop_ended_one(struct queue_loop *ql)
 
 static void drain_begin(struct queue_loop *ql, void *ctx)
 {
-	size_t at = 0;
-	struct str key;
-	void *value;
-
 	(void)ctx;
 	ql->draining = true;
 	if (ql->index == 0)
 		schedule_end();
-	while (map_next(&ql->works, &at, &key, &value)) {
-		struct work *w = value;
-
-		if (atomic_load(&w->stop) == WORK_GOES)
-			atomic_store(&w->stop, WORK_DRAINED);
-	}
+	works_stop(ql);
 }
 
 static void drain_recall(struct queue_loop *ql, void *ctx)

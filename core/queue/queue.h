@@ -24,10 +24,14 @@ struct queue_settings {
 	int64_t max_recipients_transaction, idle_timeout, host_rest;
 	int64_t timeout_connect, timeout_command, timeout_data;
 	int64_t bounce_size; /* larger messages are returned as headers only */
-	struct tmail_str bounce_template;
+	struct tmail_str bounce_template, template_text; /* the file, and what is in it */
 	int64_t node; /* copied from the top level by the daemon, as hostname is */
 };
 extern const struct tmail_list queue_options;
+/* The group `queue` of a configuration, checked as a whole, its template read; false when it
+ * added problems. hostname and node are the caller's. */
+bool queue_settings_read(
+	struct conf *c, struct queue_settings *settings, struct problems *problems);
 
 /* What smtp is given at its start (smtp_server_setup). Works from queue_start on. */
 extern const struct smtp_upcalls queue_upcalls;
@@ -35,10 +39,13 @@ extern const struct smtp_upcalls queue_upcalls;
 extern const struct smtp_upcalls queue_absent_upcalls;
 bool queue_present(const struct generation *g);
 
+/* Where a generation has its queue_settings. Once, before all else, also by commands. */
+void queue_setup(const struct queue_settings *(*settings_of)(const struct generation *));
 /* Finds the queue service of the current generation, starts commit, schedule and lanes over the
  * loops, whose indexes count from 0. False: no queue service, or it does not answer. */
-bool queue_start(struct loop *const *loops, unsigned count,
-	const struct queue_settings *(*settings_of)(const struct generation *), struct why *why);
+bool queue_start(struct loop *const *loops, unsigned count, struct why *why);
+/* A new generation has been installed: it is followed at once. Not on a loop. */
+void queue_reloaded(void);
 /* Addresses that this server listens on: no attempt goes there (it would be a loop). Copied;
  * any thread. An address "any" stands for all of this host's. */
 void queue_listens(const struct endpoint *endpoints, size_t count);

@@ -220,7 +220,7 @@ struct sending *sending_start(struct attempt *a, struct parcel *p,
 	s->done = done;
 	s->size = p->work->size;
 	recipients_fill(s);
-	t->sender = str_tm(m->envelope.sender);
+	t->sender = p->mail_from;
 	t->size = s->size;
 	t->body = m->envelope.body;
 	t->ret = m->envelope.ret;

@@ -4,7 +4,11 @@
  * manual. Where the first tmail had an environment variable, the sample shows it; its times
  * without a unit were minutes for lifetimes and seconds for time limits.
  */
-#include "queue/queue.h"
+#include "base/num.h"
+#include "queue/report.h"
+#include "sys/file.h"
+
+enum { TEMPLATE_MAX = 64 * 1024 };
 
 /* An option whose sample is not its default. */
 #define SAMPLED(kind, ctype, member, name, fallback, min, max, sample, summary)                    \
@@ -32,12 +36,12 @@ static const struct tmail_option options[] = {
 	TMAIL_STRINGS(struct queue_settings, retry, "retry", NULL,
 		"The waits themselves, one after another and then the last one again, in place of "
 		"retry_min and retry_max."),
-	SAMPLED(TMAIL_TYPE_DURATION, int64_t, lifetime, "lifetime", "5d", MINUTE, 365 * DAY,
+	SAMPLED(TMAIL_TYPE_DURATION, int64_t, lifetime, "lifetime", "5d", 0, 365 * DAY,
 		"${TMAIL_DELIVERD_QUEUE_LIFETIME:-7200}m",
-		"How long a message is tried before it is returned to its sender."),
-	SAMPLED(TMAIL_TYPE_DURATION, int64_t, bounce_lifetime, "bounce_lifetime", "1d", MINUTE,
+		"How long a message is tried before it is returned to its sender; 0 is once."),
+	SAMPLED(TMAIL_TYPE_DURATION, int64_t, bounce_lifetime, "bounce_lifetime", "1d", 0,
 		365 * DAY, "${TMAIL_DELIVERD_QUEUE_BOUNCES_LIFETIME:-1440}m",
-		"How long a message without a sender is tried before it is dropped."),
+		"How long a message without a sender is tried before it is dropped; 0 is once."),
 	DURATION(delay_warning, "delay_warning", "0", 0, 365 * DAY,
 		"The age at which a sender is told once that a message is late; 0 is never."),
 	SAMPLED(TMAIL_TYPE_STRINGS, struct tmail_list, local_ips, "local_ips", NULL, 0, 0,
@@ -70,8 +74,53 @@ static const struct tmail_option options[] = {
 	TMAIL_SIZE(struct queue_settings, bounce_size, "bounce_size", "256K", 0, 1LL << 40,
 		"Octets of the largest message that is returned whole; of others the header is."),
 	TMAIL_FILE(struct queue_settings, bounce_template, "bounce_template", NULL,
-		"The text of a bounce, for people: a file with ${me}, ${date}, ${sender} and "
-		"${recipients}."),
+		"The text of reports, for people: a file with the sections [failure], [delay], "
+		"[success], [relayed], and in them ${me}, ${date}, ${sender}, ${recipients}, "
+		"${until}, ${what}, ${id}."),
 };
 
 const struct tmail_list queue_options = TMAIL_LIST(options);
+
+static void waits_check(
+	const struct conf_group *g, const struct queue_settings *s, struct problems *problems)
+{
+	int64_t ms;
+
+	if (s->retry_min > s->retry_max)
+		problem_add(problems, g, "retry_max", "retry_max is less than retry_min");
+	TMAIL_EACH(struct tmail_str, wait, s->retry) {
+		if (!num_duration(str_tm(*wait), &ms) || ms == 0)
+			problem_add(problems, g, "retry", "'%.*s' is no time to wait, like 5m",
+				STR_ARG(str_tm(*wait)));
+	}
+}
+
+static void template_read(struct conf *c, const struct conf_group *g, struct queue_settings *s,
+	struct problems *problems)
+{
+	const char *file = s->bounce_template.data; /* conf's strings end with a NUL */
+	struct buf text = { 0 };
+	struct why why;
+
+	if (s->bounce_template.len == 0)
+		return;
+	if (!file_read(file, TEMPLATE_MAX, &text, &why))
+		problem_add(problems, g, "bounce_template", "%s", why.text);
+	else if (!template_check(buf_str(&text), &report_words, &why))
+		problem_add(problems, g, "bounce_template", "%s, %s", file, why.text);
+	else
+		s->template_text = tm_str(arena_str(conf_arena(c), buf_str(&text)));
+	buf_free(&text);
+}
+
+bool queue_settings_read(struct conf *c, struct queue_settings *settings, struct problems *problems)
+{
+	const struct conf_group *g = conf_group_of(conf_root(c), "queue");
+	const struct conf_table table = { queue_options, settings };
+	size_t before = problems->count;
+
+	conf_read(c, g, &table, 1, NULL, problems);
+	waits_check(g, settings, problems);
+	template_read(c, g, settings, problems);
+	return problems->count == before;
+}

@@ -69,6 +69,8 @@ struct queue_loop *queue_home_of(struct str destination);
 /* Those in force now on this loop. */
 const struct queue_settings *queue_settings_now(struct queue_loop *ql);
 struct generation *queue_generation_now(struct queue_loop *ql);
+/* Nothing is to be tried any more, or for now. */
+bool queue_stands(struct queue_loop *ql);
 /* Something of this loop ended: whoever drains the queue looks again. */
 void queue_loop_ended_one(struct queue_loop *ql);
 /* Runs on every loop, one after another, and waits for each; for threads that may wait. */

@@ -34,6 +34,7 @@ struct parcel *parcel_new(struct work *w, struct route *route, uint32_t cap)
 	p->work = w;
 	p->route = route_ref(route);
 	p->cap = cap;
+	p->mail_from = w->mail_from;
 	p->recipients = ARENA_ARRAY(arena, struct parcel_recipient, cap);
 	return p;
 }
@@ -57,7 +58,8 @@ static void parcel_arrived(struct task *task)
 	w->out--;
 	for (uint32_t i = 0; i < p->count; i++) {
 		if (!p->untouched) {
-			outcome_set(w, p->recipients[i].index, &p->recipients[i].outcome, p);
+			outcome_set(w, p->recipients[i].index, &p->recipients[i].outcome, p,
+				&p->recipients[i]);
 			continue;
 		}
 		w->recipients[p->recipients[i].index].state = RECIPIENT_DUE;
@@ -101,6 +103,7 @@ static void place(struct work *w)
 
 	for (i = 0; i < w->open_count && !p; i++)
 		if (w->open[i]->count < w->open[i]->cap &&
+			str_equal(w->open[i]->mail_from, w->mail_from) &&
 			str_equal(w->open[i]->route->key, w->route->key))
 			p = w->open[i];
 	if (!p) {
@@ -146,7 +149,7 @@ static void said(struct work *w, enum client_class class, unsigned code, const c
 
 	if (strlen(enhanced) < sizeof o.enhanced)
 		memcpy(o.enhanced, enhanced, strlen(enhanced) + 1);
-	outcome_set(w, w->cursor, &o, NULL);
+	outcome_set(w, w->cursor, &o, NULL, NULL);
 }
 
 static void hold(struct work *w, struct str reason)
@@ -168,6 +171,8 @@ static void hook_says(struct work *w, const struct chain_answer *a)
 	} else {
 		w->next_hop = arena_str(w->m->arena, a->next_hop);
 		w->source = arena_str(w->m->arena, a->source);
+		if (a->sender.data)
+			w->mail_from = arena_str(w->m->arena, a->sender);
 		w->step = STEP_ROUTE;
 		if (a->hold)
 			hold(w, a->hold_reason);
@@ -189,6 +194,7 @@ static bool ask_modules(struct work *w)
 	struct chain_answer answer;
 
 	w->next_hop = w->source = STR("");
+	w->mail_from = str_tm(w->m->envelope.sender);
 	w->step = STEP_ROUTE;
 	if (!chain_hooked(queue_generation_now(w->ql), TMAIL_POINT_PREDELIVER))
 		return true;
@@ -519,7 +525,7 @@ void work_start(struct work *w)
 {
 	must(map_put(&w->ql->works, str_make((const char *)&w->id, sizeof w->id), w) == NULL);
 	w->ql->busy++;
-	if (w->ql->draining)
+	if (queue_stands(w->ql))
 		atomic_store(&w->stop, WORK_DRAINED);
 	work_go_on(w);
 }

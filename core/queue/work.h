@@ -32,7 +32,6 @@ struct work_recipient {
 	uint8_t report; /* enum recipient_report: what its sender is to be told */
 	uint32_t attempts;
 	int64_t was_due;        /* of this attempt */
-	int64_t due;            /* of the next one, where it was deferred */
 	struct str host, reply; /* last words; in the message's arena */
 	char status[16];
 	bool expired;
@@ -44,7 +43,7 @@ enum work_stop {
 	WORK_GOES,
 	WORK_LOOK, /* for a moment: an administrator decides about recipients of it */
 	WORK_HELD,
-	WORK_DRAINED /* the server ends */
+	WORK_DRAINED /* the server ends, or delivers nothing for now */
 };
 
 struct work {
@@ -69,8 +68,8 @@ struct work {
 	unsigned open_count;
 	struct subject *subject; /* once somebody is to be asked */
 	struct route_asking *asking;
-	struct route *route; /* of the recipient at the cursor */
-	struct str next_hop, source;
+	struct route *route;                    /* of the recipient at the cursor */
+	struct str next_hop, source, mail_from; /* what PREDELIVER made of them */
 	union tmail_event event;
 	struct tmail_queue_op *ops; /* outcomes gathered, to be handed in at once */
 	uint32_t op_count, op_cap;
@@ -94,6 +93,8 @@ struct tmail_queue_op *work_op(struct work *w, enum tmail_queue_change change);
 struct parcel_recipient {
 	uint32_t index;
 	bool settled;
+	enum recipient_report success; /* what who asked is told; NONE: the next server does */
+	struct str host;               /* who answered */
 	struct client_outcome outcome; /* text in the parcel's arena */
 };
 struct parcel {
@@ -104,12 +105,13 @@ struct parcel {
 	struct arena *arena;
 	struct parcel_recipient *recipients;
 	uint32_t count, cap, hosts_tried;
-	uint64_t tried;  /* hops, a bit each */
-	struct str host; /* who answered */
-	bool untouched;  /* nothing was tried: it was stopped */
-	bool relayed;    /* the server does not report success */
-	enum tmail_protocol protocol;
-	int64_t began; /* clock_mono */
+	uint64_t tried; /* hops, a bit each */
+	/* Of the transaction under way, for those it settles. */
+	struct str host;
+	enum recipient_report success;
+	struct str mail_from; /* the sender that the next server is told */
+	bool untouched;       /* nothing was tried: it was stopped */
+	int64_t began;        /* clock_mono */
 };
 struct parcel *parcel_new(struct work *w, struct route *route, uint32_t cap);
 /* On the lane's loop: back to the work, with an outcome for each. */

@@ -174,7 +174,6 @@ static void house_generation(const char *settings, const char *modules, enum pur
 {
 	static const char *const nowhere[] = { NULL }, *const only[] = { "test/memory", NULL };
 	struct problems problems = { 0 };
-	struct conf_table table = { queue_options, &house.settings };
 	struct generation_setup setup = { .purpose = purpose,
 		.loop_count = purpose == PURPOSE_SERVE ? HOUSE_LOOPS : 0,
 		.loops = house.loops,
@@ -189,8 +188,7 @@ static void house_generation(const char *settings, const char *modules, enum pur
 		settings, modules);
 	setup.conf = conf_parse(buf_str(&text), "test.conf", &problems);
 	buf_free(&text);
-	conf_read(setup.conf, conf_group_of(conf_root(setup.conf), "queue"), &table, 1, NULL,
-		&problems);
+	queue_settings_read(setup.conf, &house.settings, &problems);
 	house.settings.hostname = (struct tmail_str)TMAIL_STR("me.example");
 	house.generation = generation_new(&setup, NULL, &problems);
 	for (size_t i = 0; i < problems.count; i++)
@@ -203,6 +201,7 @@ static void house_preload(void)
 {
 	static bool preloaded;
 
+	queue_setup(house_settings_of);
 	if (!preloaded) {
 		module_preload(&memory_queue);
 		for (size_t i = 0; i < sizeof house_modules / sizeof *house_modules; i++)
@@ -225,7 +224,7 @@ __attribute__((unused)) static void house_open(const char *settings, const char 
 	}
 	house_generation(settings, modules, PURPOSE_SERVE);
 	ck_assert_msg(
-		queue_start(house.loops, HOUSE_LOOPS, house_settings_of, &why), "%s", why.text);
+		queue_start(house.loops, HOUSE_LOOPS, &why), "%s", why.text);
 }
 
 static void house_end_generation(void)
