@@ -199,8 +199,6 @@ static void stream_fail(struct stream *s, int error)
 	if (!s->error)
 		s->error = error;
 	s->blocked = false;
-	buf_clear(&s->out);
-	output_give_back(s);
 }
 
 static void stream_push(struct stream *s)
@@ -285,6 +283,21 @@ static void stream_read(struct stream *s)
 		stream_fail(s, errno);
 }
 
+/* What the peer said before the connection broke is still there, and may say why. */
+static void read_the_last(struct stream *s)
+{
+	size_t before;
+	ssize_t n = 1;
+
+	while (n > 0 && !s->closing && s->input.len < INPUT_MOST) {
+		input_keep(s);
+		before = s->input.len;
+		n = octets_read(s, s->shared->octets + before, READ_SIZE - before);
+		if (n > 0)
+			input_arrived(s, before, (size_t)n);
+	}
+}
+
 /* ---- the owner ---------------------------------------------------------------------------- */
 
 /* After anything that may have changed something: sends, tells, and polls for what is wanted. */
@@ -295,6 +308,10 @@ static void stream_settle(struct stream *s, bool unwanted)
 	stream_push(s);
 	if ((s->eof || s->error) && !s->ended) {
 		s->ended = true;
+		if (s->error && !s->eof && s->open)
+			read_the_last(s);
+		if (s->closing)
+			return;
 		s->owner->ended(s->ctx, s, s->error ? STREAM_ERROR : STREAM_EOF);
 		if (s->closing)
 			return;

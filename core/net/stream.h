@@ -42,7 +42,7 @@ void stream_write(struct stream *s, struct str octets);
 /* Where to append output directly; same rules. */
 struct buf *stream_output(struct stream *s);
 void stream_flush(struct stream *s);
-size_t stream_unsent(const struct stream *s);
+size_t stream_unsent(const struct stream *s); /* not taken by the kernel; also after an error */
 uint64_t stream_received(const struct stream *s); /* octets, since the start */
 const char *stream_error(const struct stream *s);
 /* Sends what is unsent (for at most `linger_ms`), then closes and frees; the owner hears no

@@ -56,7 +56,21 @@ START_TEST(a_write_to_a_peer_that_has_gone_ends_in_an_error_not_a_signal)
 	stream_write(owner.stream, STR("x"));
 	LOOP_UNTIL(owner.ends == 1);
 	ck_assert_int_eq(owner.how, STREAM_ERROR);
-	ck_assert_uint_eq(stream_unsent(owner.stream), 0);
+	ck_assert_uint_eq(stream_unsent(owner.stream), 1); /* it never left */
+	tear_down();
+}
+END_TEST
+
+START_TEST(what_a_peer_said_before_its_reset_is_heard)
+{
+	set_up();
+	client_send(STR("554 go away\r\n"));
+	client_reset();
+	stream_write(owner.stream, STR("MAIL")); /* fails before anything is read */
+	stream_flush(owner.stream);
+	LOOP_UNTIL(owner.ends == 1);
+	ck_assert_int_eq(owner.how, STREAM_ERROR);
+	ck_assert(str_equal(buf_str(&owner.seen), STR("554 go away\r\n")));
 	tear_down();
 }
 END_TEST
@@ -235,8 +249,9 @@ END_TEST
 TEST_MAIN("net/stream: the end", the_end_of_the_peer_is_told_once_and_output_still_goes,
 	a_reset_is_an_error_with_its_name,
 	a_write_to_a_peer_that_has_gone_ends_in_an_error_not_a_signal,
-	an_owner_may_close_in_its_input_callback, an_owner_may_close_when_the_peer_ends,
-	an_owner_may_close_when_drained, a_stream_closed_while_its_task_waits_is_freed_once,
+	what_a_peer_said_before_its_reset_is_heard, an_owner_may_close_in_its_input_callback,
+	an_owner_may_close_when_the_peer_ends, an_owner_may_close_when_drained,
+	a_stream_closed_while_its_task_waits_is_freed_once,
 	a_reply_before_the_close_survives_what_the_peer_still_sends,
 	a_close_waits_for_a_slow_reader, a_close_does_not_wait_longer_than_it_was_told,
 	a_lingering_stream_ends_with_its_loop, a_stream_left_open_is_closed_with_its_loop,
