@@ -312,3 +312,15 @@ struct str address_domain(struct str text)
 
 	return at < 0 ? str_make(NULL, 0) : str_slice(text, (size_t)at + 1, text.len);
 }
+
+bool address_ascii(struct str text, struct arena *arena, struct str *ascii)
+{
+	struct str domain = address_domain(text), local = str_slice(text, 0, text.len - domain.len);
+
+	if (!ascii_only(local) || domain.len == 0)
+		return false;
+	if (!ascii_only(domain) && !domain_ascii(domain, arena, &domain))
+		return false;
+	*ascii = arena_printf(arena, "%.*s%.*s", STR_ARG(local), STR_ARG(domain));
+	return true;
+}

@@ -47,5 +47,8 @@ enum address_result address_path(
 const char *address_explain(enum address_result result);
 /* Domain of a canonical address: what is behind the last '@'; empty when there is none. */
 struct str address_domain(struct str text);
+/* The same mailbox where SMTPUTF8 is not spoken: its domain as A-labels. False: there is none, the
+ * local part is not ASCII. */
+bool address_ascii(struct str text, struct arena *arena, struct str *ascii);
 
 #endif

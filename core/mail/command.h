@@ -49,6 +49,8 @@ bool command_keyword(struct str *argument, struct str keyword);
 /* xtext (RFC 3461 4). */
 bool xtext_decode(struct str in, struct arena *arena, struct str *out);
 struct str xtext_encode(struct str in, struct arena *arena);
+/* utf-8-addr-xtext (RFC 6533 3): what an ORCPT of type utf-8 is for every server. */
+struct str utf8_address_encode(struct str in, struct arena *arena);
 
 /* The parameters of MAIL that tmail understands, all checked. */
 enum parameter_result {

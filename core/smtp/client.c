@@ -59,15 +59,15 @@ static const struct state_row {
 		client_transaction_reply },
 	[AT_MAIL] = { "the reply to MAIL", STAGE_MAIL, WITHIN(mail), TO(RCPT) | TO(IDLE),
 		client_transaction_reply },
-	[AT_RCPT] = { "the reply to RCPT", STAGE_RCPT, WITHIN(rcpt), TO(RCPT) | TO(DATA) | TO(IDLE),
-		client_transaction_reply },
+	[AT_RCPT] = { "the reply to RCPT", STAGE_RCPT, WITHIN(rcpt),
+		TO(RCPT) | TO(DATA) | TO(DOT) | TO(EMPTY) | TO(IDLE), client_transaction_reply },
 	[AT_DATA] = { "the reply to DATA", STAGE_DATA, WITHIN(data_start),
 		TO(CONTENT) | TO(EMPTY) | TO(IDLE), client_transaction_reply },
 	[AT_CONTENT] = { "the server to take the content", STAGE_CONTENT, WITHIN(data_block),
 		TO(DOT), client_transaction_reply },
 	[AT_DOT] = { "the reply to the end of data", STAGE_DOT, WITHIN(data_end),
 		TO(DOT) | TO(IDLE), client_transaction_reply },
-	[AT_EMPTY] = { "the reply to the end of data", STAGE_DATA, WITHIN(data_end), TO(IDLE),
+	[AT_EMPTY] = { "the reply to the end of data", STAGE_DOT, WITHIN(data_start), TO(IDLE),
 		client_transaction_reply },
 	[AT_QUIT] = { "the reply to QUIT", STAGE_DONE, WITHIN(quit), 0, NULL },
 	[AT_ENDED] = { "nothing", STAGE_DONE, 0, 0, NULL },
@@ -108,19 +108,13 @@ struct buf *client_output(struct client *c)
 
 struct client_outcome client_replied(struct client *c, enum client_stage stage)
 {
-	struct client_outcome o = { .stage = stage, .code = c->reply.code };
+	struct client_meaning means = client_meaning(stage, c->reply.code, c->reply.enhanced);
+	struct client_outcome o = { .class = means.class,
+		.stage = stage,
+		.code = c->reply.code,
+		.crowded = means.crowded };
 	struct str text = str_slice(buf_str(&c->reply.text), 0, CLIENT_TEXT_MAX);
 
-	switch (c->reply.code / 100) {
-	case 2:
-		o.class = CLASS_OK;
-		break;
-	case 5:
-		o.class = CLASS_PERMANENT;
-		break;
-	default:
-		o.class = c->reply.code == 421 ? CLASS_NEXT_HOST : CLASS_TEMPORARY;
-	}
 	memcpy(o.enhanced, c->reply.enhanced, sizeof o.enhanced);
 	o.text = arena_str(c->words, text);
 	return o;
@@ -301,6 +295,14 @@ static void spoke_out_of_turn(struct client *c)
 		client_said(c, CLASS_TEMPORARY, client_stage(c), "the server spoke out of turn"));
 }
 
+/* False: the command that the reply would answer has not left yet. Content has rules of its own:
+ * it may be refused while it is sent. */
+static bool is_asked(const struct client *c)
+{
+	return c->ahead || c->state == AT_GREETING || c->state == AT_CONTENT ||
+		c->state == AT_DOT || stream_unsent(c->stream) == 0;
+}
+
 static void client_read(struct client *c)
 {
 	while (c->stream && !c->finished) {
@@ -327,8 +329,10 @@ static void client_read(struct client *c)
 		}
 		if (c->state == AT_QUIT)
 			client_fail(c, (struct client_outcome){ 0 });
-		else
+		else if (is_asked(c))
 			rows[c->state].reply(c);
+		else
+			spoke_out_of_turn(c);
 		reply_reset(&c->reply);
 	}
 }
@@ -358,7 +362,7 @@ static void stream_has_ended(void *owner, struct stream *s, enum stream_end how)
 	struct client *c = owner;
 
 	client_read(c);
-	if (c->finished || c->state == AT_IDLE || c->state == AT_QUIT)
+	if (c->finished || (c->state == AT_IDLE && !c->t) || c->state == AT_QUIT)
 		client_fail(c, (struct client_outcome){ 0 });
 	else if (c->state != AT_ENDED)
 		client_fail(c,

@@ -22,6 +22,7 @@ struct client_timeouts { /* ms (RFC 5321 4.5.3.2) */
 struct client_settings {
 	struct str helo; /* our name */
 	enum tmail_protocol protocol;
+	bool chunking; /* BDAT where it saves a wait (RFC 3030) */
 	struct client_timeouts timeouts;
 	const struct log_context *log;
 };
@@ -62,10 +63,14 @@ struct client_outcome {
 	enum client_stage stage;
 	unsigned code;
 	char enhanced[16];
+	/* RCPT: the transaction has room for no more; the next one may, at once. */
+	bool crowded;
 	/* The remote's words, or ours ("connection lost while waiting for ..."), without codes:
 	 * "code x.y.z words" is the caller's to build. */
 	struct str text;
 };
+/* The code for a report (RFC 3463): the server's own, or what its reply says by itself. */
+void client_status(const struct client_outcome *o, char status[16]);
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one
  * handed to `ready` while it runs. */
 
@@ -83,9 +88,10 @@ uint64_t client_size_limit(const struct client *c); /* 0: none said */
 const struct endpoint *client_peer(const struct client *c);
 const struct endpoint *client_local(const struct client *c);
 
-/* One transaction. The caller keeps all of it, unchanged, until `done`. */
+/* One transaction. The caller keeps all of it, unchanged, until `done`. Addresses whose domain
+ * alone is not ASCII are replaced by their A-labels where the server has no SMTPUTF8. */
 struct client_recipient {
-	struct str address, original; /* original: ORCPT or empty */
+	struct str address, original; /* original: ORCPT "type;address" or empty */
 	unsigned notify;
 	struct client_outcome outcome; /* set when done */
 };
@@ -96,8 +102,13 @@ struct client_transaction {
 	uint64_t size;
 	unsigned body; /* TMAIL_BODY_* */
 	unsigned ret;  /* TMAIL_RET_* */
-	bool smtputf8;
+	bool smtputf8; /* the header needs it; what the addresses need is seen to here */
 	struct str envid;
+	/* Asked once, before a word is said: false is "not yet", and client_more says when; until
+	 * then the transaction may be changed. NULL: ready. */
+	bool (*prepare)(void *ctx);
+	/* Set: nothing is sent, this is everybody's outcome. */
+	const struct client_outcome *refused;
 	/* Content, in order: octets that are there, then more() until it says 0; more answers
 	 * PENDING with -1 and calls client_more when there is something. */
 	struct str pieces[3];
@@ -108,7 +119,8 @@ struct client_transaction {
 	void (*done)(void *ctx, struct client *c, bool usable);
 	void *ctx;
 };
-/* Pipelines MAIL, RCPTs and DATA where the server offers it. Not while one is under way. */
+/* Pipelines MAIL, RCPTs and DATA where the server offers it; on a fresh connection and with content
+ * that is small and at hand, BDAT and all. Not while one is under way. */
 void client_send(struct client *c, struct client_transaction *t);
 void client_more(struct client *c);
 /* The server closed or spoke while idle; the owner then closes. Set between transactions. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What client.c (the connection) and client_send.c (the transaction) share: one client, its
- * states, and the one function that changes the state. Private to these two files.
+ * What client.c (the connection), client_send.c (the transaction), client_say.c (its commands)
+ * and client_class.c (what replies mean) share: one client, its states, and the one function that
+ * changes the state. Private to these files.
  */
 #ifndef SMTP_CLIENT_STATE_H
 #define SMTP_CLIENT_STATE_H
@@ -27,7 +28,7 @@ enum client_state {
 	AT_DATA,
 	AT_CONTENT, /* no reply may come: the content is being sent */
 	AT_DOT,     /* LMTP: of recipients[rcpt] */
-	AT_EMPTY,   /* a lone dot was sent: DATA was answered 354 with nobody to send to */
+	AT_EMPTY,   /* the end of data was sent, and there is nobody to send to */
 	AT_QUIT,
 	AT_ENDED, /* the connection is of no more use */
 	AT_STATES
@@ -62,7 +63,11 @@ struct client {
 	uint8_t *states; /* enum client_recipient_state, one a recipient */
 	size_t rcpt;     /* whose reply comes next */
 	size_t accepted;
-	bool ahead;       /* all of the envelope, and DATA, are on their way */
+	bool ahead;       /* commands whose replies are not waited for yet are on their way: all of
+			   * the envelope, and DATA or the content */
+	bool chunk;       /* the content is on its way with them: one BDAT */
+	bool used;        /* a transaction went over the connection before */
+	bool utf8;        /* the envelope or the header needs SMTPUTF8 */
 	bool finished;    /* every recipient has its outcome; `done` is to be told */
 	bool needs_reset; /* the server still holds an envelope */
 	bool closing;     /* client_close is at work */
@@ -72,7 +77,7 @@ struct client {
 	/* Its content. */
 	struct dot_writer dot;
 	size_t piece, piece_at;
-	bool more_waits; /* more() answered PENDING */
+	bool more_waits; /* more() answered PENDING, or prepare() "not yet" */
 
 	void (*lost)(void *ctx, struct client *c);
 	void *lost_ctx;
@@ -82,6 +87,12 @@ struct client {
 void client_enter(struct client *c, enum client_state state);
 /* Octets that go out when the callback returns. */
 struct buf *client_output(struct client *c);
+/* The row of its table that a reply falls into. ends: the connection is of no more use. */
+struct client_meaning {
+	enum client_class class;
+	bool ends, crowded;
+};
+struct client_meaning client_meaning(enum client_stage stage, unsigned code, const char *enhanced);
 /* The words of the reply just read, as an outcome of that stage. */
 struct client_outcome client_replied(struct client *c, enum client_stage stage);
 /* An outcome in our own words. */
@@ -94,10 +105,18 @@ void client_free(struct client *c);
 enum client_stage client_stage(const struct client *c);
 const char *client_waits_for(const struct client *c);
 
+/* client_say.c: what can be known before a word is said becomes outcomes, RECIPIENT_SKIPPED. */
+void client_check(struct client *c);
+void client_settle_one(struct client *c, size_t i, struct client_outcome outcome);
+void client_say_mail(struct client *c);
+void client_say_rcpt(struct client *c, const struct client_recipient *r);
+/* All of the content as one chunk. */
+void client_say_chunk(struct client *c);
+
 /* client_send.c: the reply that a transaction's state waited for has come. */
 void client_transaction_reply(struct client *c);
-/* Everybody without an outcome gets this one (CLASS_UNKNOWN where the end of data was sent and
- * its reply is missing). */
+/* Everybody without an outcome gets this one (CLASS_UNKNOWN where all of the content was sent and
+ * the reply to it is missing). */
 void client_transaction_fail(struct client *c, struct client_outcome outcome);
 /* There is room for more content. */
 void client_content(struct client *c);

@@ -337,7 +337,7 @@ END_TEST
 
 START_TEST(lmtp_cut_between_its_replies_leaves_the_rest_unknown)
 {
-	static const char *const script[] = { "> 220 peer", "< LHLO", "> 250 PIPELINING", ENVELOPE,
+	static const char *const script[] = { "> 220 peer", "< LHLO", "> 250-peer", "> 250 PIPELINING", ENVELOPE,
 		"> 250 kept", "close", NULL };
 	struct talk t;
 
