@@ -16,6 +16,17 @@ enum { QUIT_MS = 2000, HOSTS_TRIED_MAX = 5 };
 
 static bool hop_try(struct attempt *a);
 
+/* For the log: where a host failed. */
+static const char *const stages[] = { [STAGE_CONNECT] = "connect",
+	[STAGE_GREETING] = "greeting",
+	[STAGE_EHLO] = "EHLO",
+	[STAGE_MAIL] = "MAIL",
+	[STAGE_RCPT] = "RCPT",
+	[STAGE_DATA] = "DATA",
+	[STAGE_CONTENT] = "content",
+	[STAGE_DOT] = "end of data",
+	[STAGE_DONE] = "done" };
+
 static const struct hop *hop_now(const struct attempt *a)
 {
 	return &a->lane->route->hops[a->order[a->at]];
@@ -33,6 +44,9 @@ static void note(struct attempt *a, const struct client_outcome *o)
 {
 	bool forever = o->class == CLASS_PERMANENT || o->code / 100 == 5;
 
+	log_event(LEVEL_DEBUG, &a->log, "host_failed", LOG_STR("host", hop_now(a)->host),
+		LOG_C("stage", stages[o->stage]), LOG_IF(o->code, LOG_NUM("code", o->code)),
+		LOG_STR("reply", o->text), LOG_NUM("ms", (clock_mono() - a->began) / 1000));
 	if (forever && a->temporary)
 		return;
 	a->temporary |= !forever;
@@ -58,6 +72,12 @@ static void note_own(
 	memcpy(o.enhanced, enhanced, strlen(enhanced) + 1);
 	o.text = str_c(text);
 	note(a, &o);
+}
+
+void attempt_is_for(const struct attempt *a, const struct parcel *p)
+{
+	log_event(LEVEL_DEBUG, &a->log, "sending", LOG_ID("id", p->work->id),
+		LOG_NUM("rcpts", p->count), LOG_IF(a->client, LOG_STR("host", a->host)));
 }
 
 /* On to the next hop; when there is none the lane hears of it in the loop's next turn. */
@@ -103,6 +123,9 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 	endpoint_text(client_peer(c), peer);
 	snprintf(a->host_text, sizeof a->host_text, "%.*s[%s]", STR_ARG(hop_now(a)->host), peer);
 	a->host = str_c(a->host_text);
+	endpoint_text(client_local(c), peer);
+	log_event(LEVEL_DEBUG, &a->log, "connected", LOG_STR("host", a->host),
+		LOG_C("source", peer), LOG_NUM("ms", (clock_mono() - a->began) / 1000));
 	lane_connected(a->lane, a);
 }
 
@@ -147,6 +170,22 @@ static bool peers_are_others(struct attempt *a)
 	return n > 0;
 }
 
+static void answer_log(const struct attempt *a, const struct dns_addresses *answer)
+{
+	struct buf addresses = { 0 };
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < a->peer_count; i++) {
+		ip_text(&a->peers[i].ip, text);
+		buf_printf(&addresses, "%s%s", i ? " " : "", text);
+	}
+	log_event(LEVEL_DEBUG, &a->log, "looked_up", LOG_STR("host", hop_now(a)->host),
+		LOG_STR("addresses", buf_str(&addresses)),
+		LOG_IF(answer->status == DNS_TRY_LATER, LOG_STR("why", answer->why)),
+		LOG_NUM("ms", (clock_mono() - a->began) / 1000));
+	buf_free(&addresses);
+}
+
 static void looked_up(void *ctx, const struct dns_addresses *answer)
 {
 	struct attempt *a = ctx;
@@ -157,6 +196,7 @@ static void looked_up(void *ctx, const struct dns_addresses *answer)
 	for (size_t i = 0; i < answer->count && a->peer_count < ATTEMPT_PEERS_MAX; i++)
 		a->peers[a->peer_count++] =
 			(struct endpoint){ .ip = answer->ips[i], .port = h->port };
+	answer_log(a, answer);
 	if (answer->status == DNS_TRY_LATER)
 		note_own(a, CLASS_TEMPORARY, "4.4.3", "host %.*s: %.*s", STR_ARG(h->host),
 			STR_ARG(answer->why));
@@ -194,6 +234,7 @@ static bool hop_try(struct attempt *a)
 	struct endpoint *first = &a->peers[0];
 	struct why why;
 
+	a->began = clock_mono();
 	if (rests) {
 		note(a, rests);
 		return false;
@@ -282,6 +323,12 @@ static bool outcomes_settle(struct parcel *p, bool *good)
 		*good |= r->outcome.class == CLASS_OK;
 		r->settled = r->settled || final || !others;
 		left |= !r->settled;
+		if (!r->settled)
+			log_event(LEVEL_DEBUG, NULL, "next_host", LOG_ID("id", p->work->id),
+				LOG_STR("to", str_tm(p->work->m->recipients[r->index].address)),
+				LOG_STR("host", p->host), LOG_C("stage", stages[r->outcome.stage]),
+				LOG_IF(r->outcome.code, LOG_NUM("code", r->outcome.code)),
+				LOG_STR("reply", r->outcome.text));
 	}
 	return left;
 }
@@ -312,8 +359,9 @@ void attempt_send(struct attempt *a, struct parcel *p)
 	if (a->sent > 0)
 		metric_add(METRIC_connections_reused, 1);
 	a->parcel = p;
+	attempt_is_for(a, p);
 	p->host = arena_str(p->arena, a->host);
-	p->success = client_offers(a->client) & CLIENT_DSN            ? REPORT_NONE
+	p->success = client_offers(a->client) & CLIENT_DSN    ? REPORT_NONE
 		: hop_now(a)->protocol == TMAIL_PROTOCOL_LMTP ? REPORT_DELIVERED
 							      : REPORT_RELAYED;
 	sending_start(a, p, sent);
@@ -330,6 +378,10 @@ struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
 	a->parcel = parcel;
 	a->bound = parcel != NULL;
 	a->skip = parcel ? parcel->tried : 0;
+	a->id = LOG_ID("connection", id_make(clock_wall(), 0, random_u64()));
+	a->log = (struct log_context){ .fields = &a->id, .count = 1 };
+	if (parcel)
+		attempt_is_for(a, parcel);
 	deadline_init(&a->idle, lane->ql->loop, idle_over);
 	a->count = route_order(lane->route, a->order);
 	a->at = SIZE_MAX;

@@ -36,6 +36,9 @@ struct attempt {
 	unsigned sent; /* transactions on this connection */
 	struct deadline idle;
 	struct sending *sending;
+	struct log_field id; /* for the log: what is told of it is told of those it sends, too */
+	struct log_context log;
+	int64_t began; /* with the host of now, clock_mono */
 };
 
 /* Looks for a host; its lane hears by lane_connected or lane_failed, later. parcel: for it
@@ -47,6 +50,8 @@ void attempt_send(struct attempt *a, struct parcel *p);
 void attempt_rest(struct attempt *a);
 /* Could it take that parcel? (It was not at that host.) */
 bool attempt_fits(const struct attempt *a, const struct parcel *p);
+/* For the log: what became of the attempt became of the parcel. */
+void attempt_is_for(const struct attempt *a, const struct parcel *p);
 /* Closes; a parcel being sent gets its outcome first. abort: without a farewell. */
 void attempt_free(struct attempt **a, bool abort);
 /* What is under way ends now: by lane_sent or lane_failed. */
