@@ -164,6 +164,9 @@ void accept_message(struct queue_loop *ql, struct message *m,
 	refused_note(m);
 	a->dropped = !message_charge(m);
 	accept_op(&a->op, m, &a->opaque, a->content);
+	if (m->hold.data)
+		log_event(LEVEL_INFO, NULL, "held", LOG_ID("id", id_tm(m->envelope.id)),
+			LOG_STR("why", str_tm(m->hold)));
 	if (m->hold.data || !settings->deliver || atomic_load(&queue.draining))
 		a->op.due = clock_wall();
 	a->commit.ops = &a->op;

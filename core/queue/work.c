@@ -159,6 +159,7 @@ static void hold(struct work *w, struct str reason)
 	if (reason.len == 0)
 		reason = STR("held by a module");
 	op->reply = tm_str(arena_str(w->m->arena, reason));
+	log_event(LEVEL_INFO, NULL, "held", LOG_ID("id", w->id), LOG_STR("why", reason));
 	atomic_store(&w->stop, WORK_HELD);
 }
 
@@ -219,6 +220,10 @@ static void route_says(struct work *w, struct route *route)
 		route = own;
 	}
 	w->route = route;
+	log_event(LEVEL_DEBUG, NULL, "routed", LOG_ID("id", w->id),
+		LOG_STR("to", str_tm(w->m->recipients[w->cursor].address)),
+		LOG_STR("destination", route->destination), LOG_STR("router", route->router),
+		LOG_STR("why", route->reason), LOG_NUM("hosts", route->count));
 	if (route->status == TMAIL_OK)
 		place(w);
 	else
@@ -422,6 +427,7 @@ static bool all_have_ended(const struct work *w)
 static void end_message(struct work *w)
 {
 	work_op(w, TMAIL_QUEUE_END);
+	log_event(LEVEL_DEBUG, NULL, "ended", LOG_ID("id", w->id));
 	w->ended = true;
 }
 
