@@ -118,7 +118,8 @@ static void report_write(struct job *job)
 	m = report_make(&r->report, queue_settings_now(w->ql));
 	id_text(id_tm(m->envelope.id), id);
 	log_event(LEVEL_INFO, NULL, "report", LOG_ID("id", w->id),
-		LOG_STR("kind", report_name(r->report.kind)), LOG_C("report", id),
+		LOG_STR("kind", report_name(r->report.kind)),
+		LOG_ID("report", id_tm(m->envelope.id)),
 		LOG_STR("to", str_tm(w->m->envelope.sender)));
 	queue_inject(w->ql->loop, m, TMAIL_CLIENT_BOUNCE, reported, r);
 }

@@ -74,6 +74,9 @@ static void committed(void *ctx, enum commit_result result, struct str why)
 					     : INJECT_TRY_LATER;
 	if (result == COMMIT_DURABLE) {
 		i->event.queued.id = i->m->envelope.id;
+		log_event(LEVEL_DEBUG, NULL, "injected", LOG_ID("id", id_tm(i->m->envelope.id)),
+			LOG_STR("from", str_tm(i->m->envelope.sender)),
+			LOG_NUM("rcpts", i->m->recipient_count));
 		chain_tell(&i->subject, TMAIL_POINT_QUEUED, &i->event);
 	}
 	inject_end(i);
