@@ -248,16 +248,22 @@ static bool batch_write(struct action *a, struct batch *b)
 /* Hold, release, retry: one op a message, whoever has it. */
 static bool change_messages(struct action *a)
 {
-	static const enum tmail_queue_change changes[] = {
-		[QUEUE_HOLD] = TMAIL_QUEUE_HOLD,
-		[QUEUE_RELEASE] = TMAIL_QUEUE_FREE,
-		[QUEUE_RETRY] = TMAIL_QUEUE_DUE,
+	static const struct {
+		enum tmail_queue_change change;
+		const char *event;
+	} changes[] = {
+		[QUEUE_HOLD] = { TMAIL_QUEUE_HOLD, "held" },
+		[QUEUE_RELEASE] = { TMAIL_QUEUE_FREE, "released" },
+		[QUEUE_RETRY] = { TMAIL_QUEUE_DUE, "retried" },
 	};
 	struct batch b = { .count = 0 };
 
 	for (size_t i = 0; i < target_count(a); i = message_end(a, i)) {
-		struct tmail_queue_op *op = batch_op(&b, changes[a->action], target_at(a, i)->id);
+		struct tmail_queue_op *op =
+			batch_op(&b, changes[a->action].change, target_at(a, i)->id);
 
+		log_event(LEVEL_INFO, NULL, changes[a->action].event, LOG_ID("id", id_tm(op->id)),
+			LOG_C("by", "admin"), LOG_IF(a->words.len, LOG_STR("why", a->words)));
 		op->due = clock_wall();
 		op->reply = tm_str(a->words);
 		if (b.count == COMMIT_WAIT_MAX && !batch_write(a, &b))
