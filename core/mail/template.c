@@ -45,8 +45,7 @@ static bool section_next(struct str *rest, struct str *text, struct str *next)
 	return true;
 }
 
-struct str template_section(
-	struct str text, const struct template_words *words, struct str section)
+struct str template_section(struct str text, const struct template_words *words, struct str section)
 {
 	struct str piece, name = words->sections[0], next;
 	bool named = false;
@@ -140,8 +139,7 @@ static bool references_check(
 		if (length == 0)
 			return why_set(why, "line %u: '%.*s' is not ${NAME}", line, STR_ARG(text));
 		if (word_find(words->names, words->name_count, name) < 0)
-			return words_why(
-				why, line, "name", name, words->names, words->name_count);
+			return words_why(why, line, "name", name, words->names, words->name_count);
 		text = str_slice(text, length, text.len);
 	}
 	return true;
@@ -167,8 +165,8 @@ bool template_check(struct str text, const struct template_words *words, struct 
 			return words_why(why, number, "section", name, words->sections,
 				words->section_count);
 		if (seen & 1ull << i)
-			return why_set(why, "line %u: section '%.*s' comes twice", number,
-				STR_ARG(name));
+			return why_set(
+				why, "line %u: section '%.*s' comes twice", number, STR_ARG(name));
 		seen |= 1ull << i;
 	}
 	return true;

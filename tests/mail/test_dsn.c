@@ -191,13 +191,17 @@ START_TEST(a_subject_of_ones_own_is_one_field_of_ascii)
 	} cases[] = {
 		{ STR_INIT("Sorry"), STR_INIT("Sorry") },
 		{ STR_INIT("a\r\nBcc: b"), STR_INIT("a Bcc: b") },
-		{ STR_INIT("\xc3\x89" "chec"), STR_INIT("=?utf-8?B?w4ljaGVj?=") },
+		{ STR_INIT("\xc3\x89"
+			   "chec"),
+			STR_INIT("=?utf-8?B?w4ljaGVj?=") },
 		{ STR_INIT("\xff"), STR_INIT("?") },
-		{ STR_INIT("\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
-			   "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
-			   "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"),
-			STR_INIT("=?utf-8?B?w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8"
-				 "w7w=?= =?utf-8?B?w7w=?=") },
+		{ STR_INIT(
+			  "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+			  "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+			  "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"),
+			STR_INIT(
+				"=?utf-8?B?w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8"
+				"w7w=?= =?utf-8?B?w7w=?=") },
 	};
 	struct arena *arena = arena_new(4096);
 	const struct dsn_recipient recipient = failed();

@@ -97,5 +97,5 @@ START_TEST(what_is_wrong_is_named_with_its_line)
 }
 END_TEST
 
-TEST_MAIN("mail/template", known_names_are_replaced_once_and_others_stay,
-	each_section_has_its_text, what_is_wrong_is_named_with_its_line)
+TEST_MAIN("mail/template", known_names_are_replaced_once_and_others_stay, each_section_has_its_text,
+	what_is_wrong_is_named_with_its_line)
