@@ -204,6 +204,8 @@ static void client_drain(struct client *c)
 	stream_flush(c->stream);
 }
 
+static void client_input(void *owner, struct stream *s);
+
 static void client_flush(struct task *task)
 {
 	struct client *c = container_of(task, struct client, flush);
@@ -212,6 +214,8 @@ static void client_flush(struct task *task)
 	c->flushing = false;
 	pthread_mutex_unlock(&c->lock);
 	client_drain(c);
+	if (c->stream) /* the answer to what is asked now may be there already */
+		client_input(c, c->stream);
 }
 
 static void client_finish(struct client *c)
@@ -226,8 +230,6 @@ static void client_finish(struct client *c)
 	arena_reset(c->arena);
 	client_drain(c);
 }
-
-static void client_input(void *owner, struct stream *s);
 
 static void client_done(struct job *job)
 {

@@ -78,10 +78,16 @@ static struct str json_str(const json_t *string)
 	return str_make(json_string_value(string), json_string_length(string));
 }
 
+/* The value of an object that has this key and no other, or NULL. */
+static json_t *only(const json_t *object, const char *key)
+{
+	return json_object_size(object) == 1 ? json_object_get(object, key) : NULL;
+}
+
 bool wire_request_read(
 	struct str line, struct arena *arena, struct control_request *request, struct why *why)
 {
-	json_t *object = line_load(line), *words = json_object_get(object, "words");
+	json_t *object = line_load(line), *words = only(object, "words");
 	size_t count = json_array_size(words);
 	bool ok = json_is_array(words) && count <= WORDS_AT_MOST;
 	struct str *word = ARENA_ARRAY(arena, struct str, count + 1);
@@ -103,7 +109,7 @@ bool wire_request_read(
 
 bool wire_answer_read(struct str line, struct buf *answer)
 {
-	json_t *object = line_load(line), *text = json_object_get(object, "answer");
+	json_t *object = line_load(line), *text = only(object, "answer");
 	bool ok = json_is_string(text);
 
 	if (ok)
@@ -167,7 +173,8 @@ static bool reply_progress(const json_t *array, struct output *o)
 {
 	const json_t *done = json_array_get(array, 0), *of = json_array_get(array, 1);
 
-	if (!json_is_integer(done) || !json_is_integer(of))
+	if (!json_is_integer(done) || !json_is_integer(of) || json_array_size(array) != 2 ||
+		json_integer_value(done) < 0 || json_integer_value(of) < 0)
 		return false;
 	o->progress(o, (uint64_t)json_integer_value(done), (uint64_t)json_integer_value(of));
 	return true;
@@ -206,7 +213,7 @@ enum wire_reply wire_reply_read(
 	struct str line, struct output *o, enum verb_result *result, struct buf *name)
 {
 	json_t *object = line_load(line);
-	void *first = json_object_iter(object);
+	void *first = json_object_size(object) == 1 ? json_object_iter(object) : NULL;
 	enum wire_reply reply = first ? reply_one(json_object_iter_key(first),
 						json_object_iter_value(first), o, result, name)
 				      : WIRE_BAD;

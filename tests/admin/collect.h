@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * An output that keeps what it gets, as text: one line each, "columns a|b", "row 1|2", ...
+ * An output that keeps what it gets, as text: one line each, "columns a|b", "row 1|2", ...;
+ * a value that is not there is "(none)".
  */
 #ifndef TESTS_ADMIN_COLLECT_H
 #define TESTS_ADMIN_COLLECT_H
 
 #include "admin/verb.h"
+
+#include <check.h>
+
+#undef fail /* Check's; ours is a member of struct output */
 
 struct collect {
 	struct output output; /* must be first */
@@ -21,15 +26,17 @@ static inline void collect_list(
 	buf_add_c(&c->text, kind);
 	for (uint32_t i = 0; i < n; i++) {
 		buf_add_c(&c->text, i ? "|" : " ");
-		buf_add(&c->text, str_make(values[i].data, values[i].len));
+		buf_add(&c->text,
+			values[i].data ? str_make(values[i].data, values[i].len) : STR("(none)"));
 	}
 	buf_add_char(&c->text, '\n');
 }
 
 static inline void collect_columns(struct output *o, const char *const *names, uint32_t n)
 {
-	struct tmail_str values[32];
+	struct tmail_str values[256];
 
+	ck_assert_uint_le(n, sizeof values / sizeof *values);
 	for (uint32_t i = 0; i < n; i++)
 		values[i] = (struct tmail_str){ names[i], strlen(names[i]) };
 	collect_list(o, "columns", values, n);
