@@ -108,7 +108,6 @@ static void report_write(struct job *job)
 	struct reporting *r = container_of(job, struct reporting, job);
 	struct work *w = r->w;
 	struct message *m;
-	char id[ID_TEXT + 1];
 
 	if (!r->read) {
 		reported(r, INJECT_TRY_LATER, STR("the message cannot be read back now"));
@@ -116,7 +115,6 @@ static void report_write(struct job *job)
 	}
 	r->report.content = buf_str(&r->content);
 	m = report_make(&r->report, queue_settings_now(w->ql));
-	id_text(id_tm(m->envelope.id), id);
 	log_event(LEVEL_INFO, NULL, "report", LOG_ID("id", w->id),
 		LOG_STR("kind", report_name(r->report.kind)),
 		LOG_ID("report", id_tm(m->envelope.id)),
