@@ -100,13 +100,20 @@ static void greet(struct session *s)
 	session_enter(s, STATE_START);
 }
 
-/* RFC 5321 3.1: 554 turns a client away for good; 421 for now. */
+/* RFC 5321 3.1: 554 turns a client away for good; 421 for now. There was no greeting with the id
+ * by which the session can be found, so the reply has it. */
 static void turn_away(struct session *s, const struct chain_answer *answer)
 {
-	bool for_good = answer->verdict == TMAIL_REJECT;
+	unsigned code = answer->verdict == TMAIL_REJECT ? 554 : 421;
+	char id[ID_TEXT + 1];
 
 	metric_add(METRIC_sessions_refused, 1);
-	session_say_line(s, for_good ? 554 : 421, answer->enhanced, answer->text);
+	id_text(s->id, id);
+	session_sayf(s, code, answer->enhanced, "%.*s (%s)", STR_ARG(answer->text), id);
+	log_event(LEVEL_INFO, &s->log, "session_refused", LOG_C("client", s->address),
+		LOG_C("reason", "module"),
+		LOG_IF(answer->by, LOG_C("module", answer->by ? instance_name(answer->by) : "")),
+		LOG_NUM("code", code), LOG_STR("text", answer->text));
 	session_close(s, SAY_NOTHING, "module");
 }
 

@@ -199,7 +199,8 @@ void session_close(struct session *s, enum say say, const char *reason)
 	session_say(s, say);
 	if (say_row(say)->code >= 400)
 		log_event(LEVEL_INFO, &s->log, "session_refused", LOG_C("client", s->address),
-			LOG_C("reason", reason), LOG_NUM("code", say_row(say)->code));
+			LOG_C("reason", reason), LOG_NUM("code", say_row(say)->code),
+			LOG_STR("text", str_trim_line(say_row(say)->line)));
 	session_drop(s, reason);
 }
 

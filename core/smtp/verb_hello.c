@@ -88,6 +88,8 @@ void act_hello(struct session *s, const struct chain_answer *answer)
 	client->flags = (client->flags & ~(uint32_t)TMAIL_CLIENT_ESMTP) |
 		(s->esmtp ? TMAIL_CLIENT_ESMTP : 0);
 	session_enter(s, STATE_READY);
+	log_event(LEVEL_DEBUG, &s->log, "hello", LOG_STR("helo", str_tm(client->helo)),
+		LOG_C("verb", s->esmtp ? "EHLO" : "HELO"));
 	if (s->esmtp) {
 		offer(s);
 		return;
