@@ -6,7 +6,7 @@
  * refused, lost, or never answered; it judges nothing.
  *
  *   load [-c connections] [-n messages] [-m messages a connection] [-s octets] [-t seconds]
- *        [-r recipient] PORT
+ *        [-r recipient | -f file of recipients, a line each, taken in turns] PORT
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,18 +27,20 @@ enum step { CLOSED, GREETING, HELLO, SENDER, RECIPIENT, DATA, CONTENT, DOT, QUIT
 struct connection {
 	int fd;
 	enum step step;
-	long sent;  /* messages of this connection */
-	size_t at;  /* octets of the content that have gone out */
-	double dot; /* when the content was out */
+	long sent;   /* messages of this connection */
+	long number; /* of the message, of all */
+	size_t at;   /* octets of the content that have gone out */
+	double dot;  /* when the content was out */
 	char line[1024];
 	size_t length;
 };
 
 static struct {
 	long connections, messages, per_connection, size, seconds;
-	const char *recipient;
+	char **recipients;
+	long recipient_count;
 	int port;
-} option = { 20, 10000, 100, 4096, 60, "user@dest.test", 0 };
+} option = { 20, 10000, 100, 4096, 60, NULL, 0, 0 };
 
 static struct {
 	long started, accepted, refused, lost, connected, unanswered;
@@ -158,7 +160,7 @@ static void message_start(struct connection *c)
 		say(c, "QUIT\r\n", QUIT);
 		return;
 	}
-	count.started++;
+	c->number = count.started++;
 	c->sent++;
 	say(c, "MAIL FROM:<load@source.test>\r\n", SENDER);
 }
@@ -185,7 +187,8 @@ static void reply(struct connection *c, int code)
 		message_start(c);
 		break;
 	case SENDER:
-		snprintf(line, sizeof line, "RCPT TO:<%s>\r\n", option.recipient);
+		snprintf(line, sizeof line, "RCPT TO:<%s>\r\n",
+			option.recipients[c->number % option.recipient_count]);
 		say(c, line, RECIPIENT);
 		break;
 	case RECIPIENT:
@@ -244,15 +247,41 @@ static double percentile(double p)
 	return count.accepted ? count.latency[(long)(p * (double)(count.accepted - 1))] * 1e3 : 0;
 }
 
+static void recipient_add(const char *address)
+{
+	char **list =
+		realloc(option.recipients, (size_t)(option.recipient_count + 1) * sizeof *list);
+
+	if (!list || !(list[option.recipient_count++] = strdup(address)))
+		exit(2);
+	option.recipients = list;
+}
+
+static void recipients_read(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+
+	if (!file)
+		exit(2);
+	while (fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		recipient_add(line);
+	}
+	fclose(file);
+}
+
 static void options_read(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "c:n:m:s:t:r:")) != -1) {
+	while ((o = getopt(argc, argv, "c:n:m:s:t:r:f:")) != -1) {
 		long v = strtol(optarg, NULL, 10);
 
 		if (o == 'r')
-			option.recipient = optarg;
+			recipient_add(optarg);
+		else if (o == 'f')
+			recipients_read(optarg);
 		else if (o == 'c')
 			option.connections = v;
 		else if (o == 'n')
@@ -266,6 +295,8 @@ static void options_read(int argc, char **argv)
 		else
 			exit(2);
 	}
+	if (option.recipient_count == 0)
+		recipient_add("user@dest.test");
 	option.port = optind < argc ? (int)strtol(argv[optind], NULL, 10) : 0;
 	if (option.port <= 0 || option.connections <= 0 || option.messages <= 0) {
 		fprintf(stderr, "load: a port is missing, or a number is not one\n");

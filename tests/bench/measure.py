@@ -3,6 +3,7 @@
 and what a measurement needs: tools that are built, a disk that is quiet, a load, idle clients."""
 import json
 import os
+import select
 import socket
 import subprocess
 import time
@@ -35,6 +36,13 @@ class Tools:
             [self.load, "-c", str(connections), "-n", str(messages), "-m", str(per_connection),
              "-s", str(size), "-t", str(seconds), str(port)], check=True, capture_output=True)
         return json.loads(run.stdout)
+
+
+def json_line(stream, seconds):
+    """What a tool says when it is done."""
+    if not select.select([stream], [], [], seconds)[0]:
+        raise AssertionError(f"not done in {seconds} s")
+    return json.loads(stream.readline())
 
 
 def processes():

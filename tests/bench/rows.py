@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-from measure import IdleClients, cpu_seconds, descriptors, disk_quiet, memory_kb
+from measure import IdleClients, cpu_seconds, descriptors, disk_quiet, json_line, memory_kb
 from programs import Setting
 
 
@@ -135,7 +135,7 @@ class Delivered(Row):
         cpu = cpu_seconds(program.processes()) if program else 0
         start = time.monotonic()
         result = bench.tools.send(port, 20, count)
-        end = bench.line(sink.stdout, 180)
+        end = json_line(sink.stdout, 180)
         result["accept_rate"], result["rate"] = result["rate"], count / (end["at"] - start)
         result["sink_connections"] = end["connections"]
         if program:

@@ -13,7 +13,6 @@ and Debian's archive; without, they are left out. docs/performance.md tells what
 import argparse
 import json
 import os
-import select
 import shutil
 import socket
 import sys
@@ -48,13 +47,6 @@ class Bench:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             return s.getsockname()[1]
-
-    @staticmethod
-    def line(stream, seconds):
-        """A line of JSON that a tool writes when it is done."""
-        if not select.select([stream], [], [], seconds)[0]:
-            raise TimeoutError(f"not done in {seconds} s")
-        return json.loads(stream.readline())
 
     def run(self, row, name, number):
         """One program, once."""

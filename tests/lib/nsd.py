@@ -41,7 +41,8 @@ def program():
 
 
 class Nsd:
-    """with Nsd({"example.test": "@ MX 10 mx\\nmx A 127.0.0.2"}) as dns: dns.setting"""
+    """with Nsd({"example.test": "@ MX 10 mx\\nmx A 127.0.0.2"}) as dns: dns.setting.
+    A zone of None has lost its file: what is asked of it is SERVFAIL."""
 
     def __init__(self, zones):
         self.program, self.process = program(), None
@@ -52,6 +53,8 @@ class Nsd:
             conf.write(CONFIGURATION.format(port=self.port, folder=self.folder))
             for name, text in zones.items():
                 conf.write(f"zone:\n  name: {name}\n  zonefile: {name}.zone\n")
+                if text is None:
+                    continue
                 with open(f"{self.folder}/{name}.zone", "w", encoding="utf-8") as zone:
                     zone.write(HEAD.format(name=name) + text + "\n")
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """tmail sends to other people's servers, along routes: to their mailboxes, and through them to a
 sink; to servers that speak as little as is allowed; and to servers that refuse."""
-import email
-import email.policy
 import glob
 import json
 import os
@@ -12,6 +10,7 @@ import tempfile
 from exim import Exim
 from messages import EIGHT_BIT, LARGE, ORDINARY, head, same_at_end, same_but_trace
 from postfix import Postfix, SmtpSink
+from report import bounce_report
 from sink import Sink
 from tmail import Session, Skipped, Tmail
 from unpacked import wait_for
@@ -48,25 +47,6 @@ class Aiosmtpd:
             with open(path, encoding="utf-8") as f, open(path[:-4] + "eml", "rb") as content:
                 found.append((json.load(f), content.read()))
         return found
-
-
-def bounce_report(sink, sender):
-    """The bounce that came back, its parts checked: (text, fields of the one recipient)."""
-    got = sink.find(lambda m: m.sender == "" and m.recipients == [sender])
-    report = email.message_from_bytes(got.content, policy=email.policy.default)
-    assert report.get_content_type() == "multipart/report", report.get_content_type()
-    assert report.get_param("report-type") == "delivery-status", report["Content-Type"]
-    assert not report.defects, report.defects
-    text, status, returned = report.get_payload()
-    assert text.get_content_type() == "text/plain" and not text.defects, text.defects
-    assert status.get_content_type() == "message/delivery-status", status.get_content_type()
-    of_message, of_recipient = status.get_payload()
-    assert of_message["Reporting-MTA"] == "dns; mx.test", of_message.as_string()
-    assert returned.get_content_type() in ("message/rfc822", "text/rfc822-headers")
-    original = (returned.get_payload(0) if returned.get_content_type() == "message/rfc822"
-                else email.message_from_string(returned.get_content()))
-    assert original["Subject"] == "refused", original.as_string()
-    return text.get_content(), of_recipient
 
 
 class Servers:
@@ -200,7 +180,7 @@ class Servers:
             self.route("soft.test", server.port)
             self.send("soft.test", {"": head("soft") + b"\r\ntext\r\n"})
             row = self.server.queue_row("Scheduled", "--to", "reader@soft.test")
-            assert "450" in row["reason"] and row["attempts"] == "1" and row["next_delivery"], row
+            assert "450" in row["reason"] and row["attempts"] == 1 and row["next_delivery"], row
         self.server.command("queue", "discard", row["id"])
 
     def nothing_left(self):

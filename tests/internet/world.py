@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""A small internet for one file of cases: a name server with its zones, servers with addresses of
+their own that all listen on port 25, and the tmail that sends to them."""
+import contextlib
+import itertools
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bench")]
+
+import netns  # noqa: E402
+from nsd import Nsd  # noqa: E402
+from report import bounce_report  # noqa: E402
+from sink import Script, Sink  # noqa: E402
+from tmail import Cases, Session, Tmail, wait_for  # noqa: E402
+
+MODULES = """(
+  { module = "store/sqlite"; },
+  { module = "store/journal"; },
+  { module = "auth/relayip"; },
+  { module = "route/table"; ttl = "0"; },
+  { module = "route/mx"; }
+)"""
+
+BACK = "203.0.113.1"  # where reports go
+CLIENT = "client MX 10 back.client\nback.client A " + BACK + "\n"
+
+
+class World:
+    """with World(build, {"test": "one MX 10 mx.one\\nmx.one A 192.0.2.1"}) as world: ..."""
+
+    def __init__(self, build, zones, queue="host_rest = 0;", settings="", **of_tmail):
+        self.stack, self.numbers = contextlib.ExitStack(), itertools.count(1)
+        zones = dict(zones, test=CLIENT + zones.get("test", ""))
+        try:
+            self.dns = self.stack.enter_context(Nsd(zones))
+            self.back = self.sink(BACK)
+            self.server = Tmail(
+                build, "smtp = { reverse_lookup = 0; };\n"
+                f"queue = {{ timeout_connect = \"5s\"; {queue} }};\n{self.dns.setting}{settings}",
+                **{"modules": MODULES, **of_tmail})
+            self.stack.enter_context(self.server)
+            self.server.command("relayip", "add", "127.0.0.1")
+        except BaseException:
+            self.stack.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    # ---- who is there --------------------------------------------------------------------------
+
+    def sink(self, address, table=None, **more):
+        """A server; table is its Script."""
+        return self.stack.enter_context(
+            Sink(address, Script(table) if table else None, port=25, **more))
+
+    def silent(self, address):
+        return self.stack.enter_context(netns.Silent(address))
+
+    # ---- mail ----------------------------------------------------------------------------------
+
+    def send(self, *recipients, content=b"Subject: refused\r\n\r\ntext\r\n"):
+        """Sender of its own, for one message."""
+        sender = f"writer-{next(self.numbers)}@client.test"
+        session = Session(self.server.port, *(
+            [self.server.address] if hasattr(self.server, "address") else []))
+        answer = session.message(sender, recipients, content)
+        session.close()
+        assert answer[0] == 250, answer
+        return sender
+
+    def arrives(self, recipient, sink, seconds=60):
+        """A message for it does, at this server; the message."""
+        sender = self.send(recipient)
+        return sink.find(lambda m: m.sender == sender and recipient in m.recipients, seconds)
+
+    def bounces(self, recipient, *words):
+        text, fields = bounce_report(self.back, self.send(recipient))
+        assert fields["Action"] == "failed", fields.as_string()
+        said = fields.as_string() + text
+        for word in words:
+            assert word in said, f"no {word!r} in: {said}"
+        return said
+
+    def row(self, recipient, status="Scheduled"):
+        return self.server.queue_row(status, "--to", recipient)
+
+    def defers(self, recipient, *words):
+        self.send(recipient)
+        row = self.row(recipient)
+        assert row["next_delivery"], row
+        for word in words:
+            assert word in row["reason"], row
+        return row
+
+    def route(self, domain, *flags):
+        self.server.command("routes", "add", "-d", domain, *flags)
+
+    def empty(self, seconds=30):
+        wait_for(lambda: self.server.json("queue", "list") == [], seconds, "an empty queue")
+
+
+def main(run):
+    """Of each file of cases: run(cases, build), in a network of its own."""
+    netns.enter()
+    cases = Cases()
+    run(cases, os.path.abspath(sys.argv[1]))
+    sys.exit(cases.end())
