@@ -52,6 +52,8 @@ unsigned generation_number(const struct generation *g);
 struct conf *generation_conf(const struct generation *g);
 /* What the setup handed in as `settings`; lives as long as the generation. Any thread. */
 const void *generation_settings(const struct generation *g);
+/* One of its loops that runs, in turns; NULL: none does. Any thread. */
+struct loop *generation_loop(const struct generation *g);
 
 /* Instances in the order of the configuration. */
 size_t instance_count(const struct generation *g);

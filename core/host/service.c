@@ -129,7 +129,7 @@ static void visit_run(struct task *task)
 	visit_over(v, status);
 }
 
-static struct loop *generation_loop(const struct generation *g)
+struct loop *generation_loop(const struct generation *g)
 {
 	static _Atomic unsigned turns;
 

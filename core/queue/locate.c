@@ -77,7 +77,10 @@ static void location_found(void *ctx, const struct dns_addresses *answer)
 		struct endpoint e = { .ip = answer->ips[n], .port = all->route->hops[i].port };
 
 		ips[n] = e.ip;
-		at->own |= endpoint_is_own(&e);
+		if (endpoint_is_own(&e))
+			at->own = true;
+		else
+			at->others++;
 	}
 	if (--all->missing == 0)
 		locating_tell(all);

@@ -14,8 +14,8 @@ struct location { /* of the hop of the same index */
 	enum dns_status status;
 	struct str why; /* TRY_LATER */
 	const struct ip *ips;
-	size_t count;
-	bool own; /* by its name, or one of its addresses */
+	size_t count, others; /* addresses; those that are not this server's */
+	bool own;             /* by its name, or one of its addresses */
 };
 /* done: once, later, on the loop of the subject, unless that is cancelled; locations and the route are
  * valid during it. `name` is this server's, or empty. A reference of the route is taken. */

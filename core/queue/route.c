@@ -350,9 +350,15 @@ static bool route_cut(struct route *r, uint32_t priority, struct str domain)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->count; i++)
-		if (r->hops[i].priority < priority)
-			r->hops[n++] = r->hops[i];
+	for (size_t i = 0; i < r->count; i++) {
+		struct hop h = r->hops[i];
+
+		if (h.priority >= priority)
+			continue;
+		r->hops[i] = r->hops[n];
+		r->hops[n++] = h;
+	}
+	r->cut += r->count - n;
 	r->count = n;
 	route_seal(r);
 	if (n > 0)

@@ -36,6 +36,7 @@ struct route {
 	struct str router, reason; /* for humans: the instance that answered, what matched there */
 	struct hop *hops;
 	size_t count;
+	size_t cut; /* hops behind those, which only lead back to this server */
 	struct arena *arena;
 };
 struct route *route_ref(struct route *r);

@@ -4,7 +4,28 @@
  */
 #include "tests/queue/house.h"
 
+#include "queue/route.h"
+
 static struct peer *peer;
+
+/* A router that knows nobody: how long others' answers may be kept is its word too. */
+static uint32_t decline_ttl, decline_any;
+static int decline(struct tmail_call *call, const void *question, void *answer)
+{
+	struct tmail_route_answer *out = answer;
+
+	(void)call;
+	(void)question;
+	out->ttl = decline_ttl;
+	out->any_sender = decline_any;
+	return TMAIL_NOT_FOUND;
+}
+static const struct tmail_operation decline_operations[] = { { TMAIL_ROUTER_ROUTE, 0, decline } };
+static const struct tmail_service decline_services[] = { { TMAIL_ROUTER, NULL,
+	TMAIL_LIST(decline_operations) } };
+static const struct tmail_module decliner =
+	HOUSE_MODULE("test/decliner", .services = TMAIL_LIST(decline_services));
+#define DECLINER "{ module = \"test/decliner\"; },"
 
 static void open_at(const char *modules)
 {
@@ -50,6 +71,33 @@ START_TEST(an_answer_for_one_sender_is_kept_for_that_sender)
 		memory_wait_ended(i);
 	}
 	ck_assert_uint_ge(house_routed, 2);
+	ck_assert_uint_le(house_routed, 2 * HOUSE_LOOPS);
+	close_all();
+}
+END_TEST
+
+START_TEST(an_answer_is_kept_as_those_before_it_allow)
+{
+	module_preload(&decliner);
+	decline_ttl = 0;
+	decline_any = 1;
+	open_at(DECLINER HOUSE_ROUTER);
+	house_routes[0].any_sender = true;
+	for (unsigned i = 1; i <= 5; i++) {
+		house_sends("s@x.org", "a@one.org");
+		memory_wait_ended(i);
+	}
+	ck_assert_uint_eq(house_routed, 5);
+	close_all();
+	decline_ttl = 60;
+	decline_any = 0;
+	open_at(DECLINER HOUSE_ROUTER);
+	house_routes[0].any_sender = true;
+	for (unsigned i = 1; i <= 10; i++) {
+		house_sends(i % 2 ? "s@x.org" : "t@y.org", "a@one.org");
+		memory_wait_ended(i);
+	}
+	ck_assert_uint_ge(house_routed, 2); /* for each sender */
 	ck_assert_uint_le(house_routed, 2 * HOUSE_LOOPS);
 	close_all();
 }
@@ -124,6 +172,86 @@ START_TEST(destinations_that_are_named_alike_share_their_connections)
 	}
 	ck_assert_uint_eq(peer_connections(peer), 1);
 	close_all();
+}
+END_TEST
+
+/* ---- order ------------------------------------------------------------------------------- */
+
+START_TEST(the_lowest_priority_is_first_and_weights_draw_among_equals)
+{
+	struct hop hops[] = { { .priority = 20, .weight = 1 }, { .priority = 10, .weight = 3 },
+		{ .priority = 30, .weight = 1 }, { .priority = 10, .weight = 1 } };
+	struct route r = { .hops = hops, .count = 4 };
+	unsigned first[4] = { 0 };
+	uint8_t order[ROUTE_HOPS_MAX];
+
+	for (unsigned i = 0; i < 4000; i++) {
+		ck_assert_uint_eq(route_order(&r, order), 4);
+		ck_assert_uint_eq(order[0] + order[1], 1 + 3);
+		ck_assert_uint_eq(order[2], 0);
+		ck_assert_uint_eq(order[3], 2);
+		first[order[0]]++;
+	}
+	/* 3000 are expected, give or take 28 and more for luck. */
+	ck_assert_uint_ge(first[1], 2700);
+	ck_assert_uint_le(first[1], 3300);
+}
+END_TEST
+
+/* ---- this server among the hosts ----------------------------------------------------------- */
+
+static void listen_at(unsigned port)
+{
+	struct endpoint e = { .ip = { .family = 4, .bytes = { 127, 0, 0, 1 } },
+		.port = (uint16_t)port };
+
+	queue_listens(&e, port ? 1 : 0);
+}
+
+START_TEST(hosts_that_are_no_better_than_this_server_are_left_out)
+{
+	struct peer *worse = peer_server(NULL, 0, 0);
+
+	open_at(HOUSE_ROUTER);
+	listen_at(peer_port(peer)); /* the preferred one is this server itself */
+	router_to(peer_port(peer), peer_port(worse));
+	house_sends("", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_BOUNCED);
+	reply_of(0, "554 5.4.6 mail for one.org loops back");
+	ck_assert_uint_eq(peer_connections(worse), 0);
+	close_all();
+	peer_end(&worse);
+	listen_at(0);
+}
+END_TEST
+
+START_TEST(better_hosts_than_this_server_are_tried_and_no_others)
+{
+	struct peer *better = peer_server(NULL, 0, 0);
+
+	open_at(HOUSE_ROUTER);
+	listen_at(peer_port(peer));
+	router_to(peer_port(better), peer_port(peer));
+	house_sends("", "a@one.org");
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(better), 1);
+	ck_assert_uint_eq(peer_connections(peer), 0);
+	close_all();
+	peer_end(&better);
+	listen_at(0);
+}
+END_TEST
+
+START_TEST(a_host_of_this_servers_name_is_this_server)
+{
+	open_at(HOUSE_ROUTER);
+	listen_at(peer_port(peer));
+	house_routes[0].host = "ME.Example"; /* nothing is looked up */
+	house_sends("", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_BOUNCED);
+	reply_of(0, "554 5.4.6 mail for one.org loops back");
+	close_all();
+	listen_at(0);
 }
 END_TEST
 
@@ -242,8 +370,13 @@ END_TEST
 
 TEST_MAIN("queue/route", an_answer_for_any_sender_is_kept_for_its_domain,
 	an_answer_for_one_sender_is_kept_for_that_sender,
+	an_answer_is_kept_as_those_before_it_allow,
 	an_answer_that_may_not_be_kept_is_asked_for_again, a_router_may_take_its_time,
 	a_refusal_bounces_and_a_later_defers, without_routers_mail_waits_and_says_why,
-	destinations_that_are_named_alike_share_their_connections, modules_decide_before_an_attempt,
+	destinations_that_are_named_alike_share_their_connections,
+	the_lowest_priority_is_first_and_weights_draw_among_equals,
+	hosts_that_are_no_better_than_this_server_are_left_out,
+	better_hosts_than_this_server_are_tried_and_no_others,
+	a_host_of_this_servers_name_is_this_server, modules_decide_before_an_attempt,
 	a_module_may_hold_a_message, a_module_may_name_the_next_hop,
 	modules_are_told_what_became_of_it)
