@@ -179,7 +179,7 @@ START_TEST(modules_turn_clients_away_with_554_or_421)
 	house_open("", HOUSE_HOOKS);
 	house_hook = refuse;
 	struct talk *t = talk_connect();
-	talk_hear(t, "554 5.7.1 not you\r\n");
+	talk_hear(t, "554 5.7.1 not you ("); /* and the id of the session */
 	talk_hear_end(t);
 	talk_close(&t);
 	house_hook = refuse_for_now;
