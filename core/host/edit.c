@@ -6,7 +6,9 @@
  */
 #include "host/edit.h"
 
+#include "base/log.h"
 #include "host/verdict.h"
+#include "mail/address.h"
 #include "mail/header.h"
 
 #include <stdlib.h>
@@ -20,13 +22,18 @@ static struct str kept(struct call *c, struct tmail_str s)
 	return s.data ? arena_str(call_arena(c), str_tm(s)) : str_make(NULL, 0);
 }
 
+static bool edit_allowed(const struct tmail_call *call, struct call *c)
+{
+	return call->point == TMAIL_POINT_EOM && call_at_home(c) &&
+		arena_size(call_arena(c)) <= EDITS_SIZE_MAX;
+}
+
 static struct edit *edit_note(struct tmail_call *call, enum edit_kind kind)
 {
 	struct call *c = call_of(call);
 	struct edit *e;
 
-	if (call->point != TMAIL_POINT_EOM || !call_at_home(c) ||
-		arena_size(call_arena(c)) > EDITS_SIZE_MAX)
+	if (!edit_allowed(call, c))
 		return NULL;
 	e = ARENA_NEW(call_arena(c), struct edit);
 	e->kind = kind;
@@ -35,18 +42,10 @@ static struct edit *edit_note(struct tmail_call *call, enum edit_kind kind)
 	return e;
 }
 
-static bool field_name_valid(struct tmail_str name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (name.data[i] <= ' ' || name.data[i] == ':' || name.data[i] == 0x7f)
-			return false;
-	return name.len > 0;
-}
-
 static int note_header(struct tmail_call *call, enum edit_kind kind, uint32_t index,
 	struct tmail_str name, struct tmail_str value)
 {
-	struct edit *e = field_name_valid(name) ? edit_note(call, kind) : NULL;
+	struct edit *e = header_name_valid(str_tm(name)) ? edit_note(call, kind) : NULL;
 
 	if (!e)
 		return TMAIL_REFUSED;
@@ -88,25 +87,27 @@ static int edit_body_replace(struct tmail_call *call, struct tmail_str chunk)
 	return note_value(call, EDIT_BODY, chunk);
 }
 
-/* No address holds a control octet or a blank that is not quoted; the rest is the grammar's. */
-static bool address_plausible(struct tmail_str address)
+/* As canonical as those that came over SMTP: the queue writes it into commands of its own. */
+static int note_address(
+	struct tmail_call *call, enum edit_kind kind, struct tmail_str text, unsigned flags)
 {
-	for (size_t i = 0; i < address.len; i++)
-		if ((unsigned char)address.data[i] < ' ' || address.data[i] == 0x7f)
-			return false;
-	return address.len <= 1024;
+	struct call *c = call_of(call);
+	struct address address;
+
+	if (!edit_allowed(call, c) ||
+		address_parse(str_tm(text), flags, call_arena(c), &address) != ADDRESS_OK)
+		return TMAIL_REFUSED;
+	return note_value(call, kind, tm_str(address.text));
 }
 
 static int edit_sender_change(struct tmail_call *call, struct tmail_str sender)
 {
-	return address_plausible(sender) ? note_value(call, EDIT_SENDER, sender) : TMAIL_REFUSED;
+	return note_address(call, EDIT_SENDER, sender, ADDRESS_UTF8 | ADDRESS_NULL);
 }
 
 static int edit_recipient_add(struct tmail_call *call, struct tmail_str address)
 {
-	if (address.len == 0 || !address_plausible(address))
-		return TMAIL_REFUSED;
-	return note_value(call, EDIT_RECIPIENT_ADD, address);
+	return note_address(call, EDIT_RECIPIENT_ADD, address, ADDRESS_UTF8);
 }
 
 static int edit_recipient_remove(struct tmail_call *call, struct tmail_str address)
@@ -261,27 +262,16 @@ static void content_edits_make(struct message *m, const struct edit *edits)
 
 static void recipient_add(struct message *m, struct str address)
 {
-	ptrdiff_t at = str_find_last(address, '@');
-	char *folded = arena_c(m->arena, address);
-
-	if (at >= 0)
-		ascii_lower_all(folded + at, address.len - (size_t)at);
-	address.data = folded;
 	if (!message_has_recipient(m, address) && m->recipient_count < UINT32_MAX)
 		message_add_recipient(m, address, STR(""), 0);
 }
 
 /* Verdicts about those behind it move up with them. */
-static void recipient_remove(struct subject *s, struct str address)
+static void recipient_remove(struct subject *s, uint32_t index)
 {
-	struct message *m = s->message;
 	struct recipient_verdict **v = &s->verdicts;
-	ptrdiff_t at = message_find_recipient(m, address);
-	uint32_t index = (uint32_t)at;
 
-	if (at < 0)
-		return;
-	message_remove_recipient(m, index);
+	message_remove_recipient(s->message, index);
 	while (*v) {
 		if ((*v)->index == index) {
 			*v = (*v)->next;
@@ -294,38 +284,76 @@ static void recipient_remove(struct subject *s, struct str address)
 	s->verdict_last = v;
 }
 
+static bool recipient_decided(const struct subject *s, uint32_t index)
+{
+	const struct recipient_verdict *v = s->verdicts;
+
+	while (v && v->index != index)
+		v = v->next;
+	return v != NULL;
+}
+
+/* The first word about a recipient stands. */
 static void recipient_decide(struct subject *s, const struct edit *e)
 {
 	struct recipient_verdict *v;
 
-	if (e->index >= s->message->recipient_count)
+	if (e->index >= s->message->recipient_count || recipient_decided(s, e->index))
 		return;
 	v = ARENA_NEW(s->message->arena, struct recipient_verdict);
 	v->index = e->index;
 	v->verdict = e->verdict;
 	/* What does not fit the verdict is replaced by the core's own. */
-	reply_take(TMAIL_POINT_RCPT, e->verdict == TMAIL_DISCARD ? TMAIL_REJECT : e->verdict,
-		e->code, e->enhanced, &v->code, v->enhanced);
+	reply_take(TMAIL_POINT_RCPT, e->verdict, e->code, e->enhanced, &v->code, v->enhanced);
 	v->text = reply_text(s->message->arena, e->value.len ? e->value : STR("Refused"));
 	*s->verdict_last = v;
 	s->verdict_last = &v->next;
 }
 
-void edits_make(struct subject *s, const struct edit *edits)
+static void recipients_discard(struct subject *s)
+{
+	const struct message *m = s->message;
+	const struct recipient_verdict *v = s->verdicts;
+
+	while (v) {
+		if (v->verdict != TMAIL_DISCARD) {
+			v = v->next;
+			continue;
+		}
+		log_event(LEVEL_INFO, s->log, "recipient_discarded",
+			LOG_ID("id", id_tm(m->envelope.id)),
+			LOG_STR("to", str_tm(m->recipients[v->index].address)));
+		recipient_remove(s, v->index);
+		v = s->verdicts; /* that one is gone from the list */
+	}
+}
+
+static void envelope_edit(struct subject *s, const struct edit *e)
 {
 	struct message *m = s->message;
+	ptrdiff_t at;
 
-	if (!edits || !m)
-		return;
-	content_edits_make(m, edits);
-	for (const struct edit *e = edits; e; e = e->next) {
-		if (e->kind == EDIT_SENDER)
-			m->envelope.sender = tm_str(arena_str(m->arena, e->value));
-		else if (e->kind == EDIT_RECIPIENT_ADD)
-			recipient_add(m, e->value);
-		else if (e->kind == EDIT_RECIPIENT_REMOVE)
-			recipient_remove(s, e->value);
-		else if (e->kind == EDIT_RECIPIENT_VERDICT)
-			recipient_decide(s, e);
+	if (e->kind == EDIT_SENDER) {
+		m->envelope.sender = tm_str(arena_str(m->arena, e->value));
+	} else if (e->kind == EDIT_RECIPIENT_ADD) {
+		recipient_add(m, e->value);
+	} else if (e->kind == EDIT_RECIPIENT_REMOVE) {
+		at = message_find_recipient(m, e->value);
+		if (at >= 0)
+			recipient_remove(s, (uint32_t)at);
 	}
+}
+
+void edits_make(struct subject *s, const struct edit *edits)
+{
+	if (!edits || !s->message)
+		return;
+	content_edits_make(s->message, edits);
+	/* Decided by the numbers that the module saw: before anybody moves. */
+	for (const struct edit *e = edits; e; e = e->next)
+		if (e->kind == EDIT_RECIPIENT_VERDICT)
+			recipient_decide(s, e);
+	for (const struct edit *e = edits; e; e = e->next)
+		envelope_edit(s, e);
+	recipients_discard(s);
 }
