@@ -5,15 +5,33 @@
  */
 #include "host/running.h"
 
+#include "base/fail.h"
+
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 static _Atomic(struct running_page *) current;
 static _Thread_local struct running_slot *slot;
 static _Thread_local struct running_page *slot_page;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_end;
+
+/* Workers come and go with each reload: their slots are for those that follow. */
+static void slot_leave(void *mine)
+{
+	if (slot_page == atomic_load(&current))
+		atomic_store(&((struct running_slot *)mine)->thread, 0);
+}
+
+static void thread_end_make(void)
+{
+	must(pthread_key_create(&thread_end, slot_leave) == 0);
+}
 
 void running_setup(struct running_page *page)
 {
+	pthread_once(&once, thread_end_make);
 	atomic_store(&current, page);
 }
 
@@ -22,8 +40,10 @@ static struct running_slot *slot_take(struct running_page *page)
 	for (unsigned i = 0; i < RUNNING_SLOTS; i++) {
 		int nobody = 0;
 
-		if (atomic_compare_exchange_strong(&page->slots[i].thread, &nobody, (int)gettid()))
-			return &page->slots[i];
+		if (!atomic_compare_exchange_strong(&page->slots[i].thread, &nobody, (int)gettid()))
+			continue;
+		pthread_setspecific(thread_end, &page->slots[i]);
+		return &page->slots[i];
 	}
 	return NULL;
 }
