@@ -9,8 +9,6 @@
 
 enum { LANE_DEPTH = 4096 };
 
-enum level_choice { LEVEL_CHOICE_DEFAULT };
-
 static const struct tmail_option options[] = {
 	TMAIL_STRING(struct instance_settings, module, "module", NULL,
 		"Which module this is, such as \"route/rcpthost\"."),
