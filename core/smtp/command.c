@@ -39,17 +39,9 @@ static bool swallow_line(struct session *s, struct str in)
 	return true;
 }
 
-/* Everything up to here came before our answer to HELO could have been read: the client does
- * not listen to what it is told (RFC 2920 3.1, RFC 5321 4.1.4). */
-static bool pipelined_too_early(const struct session *s, const struct verb *verb, bool more)
-{
-	return more && (verb->flags & VERB_ALONE) && s->settings->early_pipelining == 1;
-}
-
 static void command_run(struct session *s, const struct command *command, size_t line)
 {
 	const struct verb *verb = verb_find(command->verb);
-	bool more = stream_input(s->stream).len > line;
 	bool checked = false;
 
 	s->verb = verb;
@@ -64,8 +56,6 @@ static void command_run(struct session *s, const struct command *command, size_t
 		return;
 	if (!verb->prepare || verb->prepare(s))
 		verb_proceed(s);
-	if (pipelined_too_early(s, verb, more) && s->waiting == WAITING_NOBODY)
-		session_close(s, SAY_PIPELINED, "pipelining");
 }
 
 bool command_step(struct session *s)

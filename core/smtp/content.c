@@ -15,6 +15,19 @@ enum { RESERVE_MORE = 1024 * 1024 };
 
 /* ---- time -------------------------------------------------------------------------------- */
 
+/* ms that are left of so many since then. */
+static int64_t left_of(const struct session *s, int64_t ms, int64_t since)
+{
+	int64_t spent = (loop_now(s->subject.loop) - since) / 1000;
+
+	return ms > spent ? ms - spent : 0;
+}
+
+int64_t content_left(const struct session *s)
+{
+	return left_of(s, s->settings->timeout_message, s->transaction->content_first);
+}
+
 /* What the octets so far have earned, counted from the start: who sends one octet a minute is
  * not given a minute for each. */
 int64_t content_patience(const struct session *s)
@@ -22,12 +35,12 @@ int64_t content_patience(const struct session *s)
 	const struct transaction *t = s->transaction;
 	const struct smtp_settings *settings = s->settings;
 	uint64_t earned = t->arrived * 1000 / (uint64_t)settings->min_data_rate;
-	int64_t ms = settings->timeout_message, spent;
+	int64_t all = content_left(s), ms;
 
-	if (earned < (uint64_t)ms && settings->timeout_data + (int64_t)earned < ms)
-		ms = settings->timeout_data + (int64_t)earned;
-	spent = (loop_now(s->subject.loop) - t->content_began) / 1000;
-	return ms > spent ? ms - spent : 0;
+	if (earned >= (uint64_t)settings->timeout_message)
+		return all;
+	ms = left_of(s, settings->timeout_data + (int64_t)earned, t->content_began);
+	return ms < all ? ms : all;
 }
 
 static void content_begin(struct session *s, enum session_state state)
@@ -37,6 +50,8 @@ static void content_begin(struct session *s, enum session_state state)
 	t->arrived = 0;
 	t->whole = false;
 	t->content_began = loop_now(s->subject.loop);
+	if (t->content_first == 0)
+		t->content_first = t->content_began;
 	t->reader.normalize = s->settings->bare_newline == 1;
 	if (t->scan_at == 0)
 		t->scan_at = MESSAGE_MEMORY;
@@ -95,7 +110,10 @@ enum say content_spool_trouble(struct session *s)
 
 	if (room == COMMIT_DURABLE)
 		m->reserved += RESERVE_MORE;
-	return room == COMMIT_FULL ? SAY_NO_ROOM : SAY_LATER;
+	if (room != COMMIT_FULL)
+		return SAY_LATER;
+	metric_add(METRIC_limit_memory, 1);
+	return SAY_NO_ROOM;
 }
 
 static void spooled(void *ctx, bool ok, struct str why)
@@ -127,7 +145,8 @@ static void content_reserve(struct session *s)
 		enum commit_result result = server_upcalls()->reserve(&s->subject, RESERVE_MORE);
 
 		if (result != COMMIT_DURABLE) {
-			metric_add(METRIC_limit_memory, 1);
+			if (result == COMMIT_FULL)
+				metric_add(METRIC_limit_memory, 1);
 			transaction_refuse(s, result == COMMIT_FULL ? SAY_NO_ROOM : SAY_LATER);
 			return;
 		}

@@ -27,25 +27,26 @@ static void refused_log(struct session *s, unsigned code, struct str why)
 	const struct transaction *t = s->transaction;
 	const struct message *m = t->message;
 
+	if (!m)
+		return; /* a chunk that belonged to no message */
 	metric_add(METRIC_messages_refused, 1);
-	if (m)
-		log_event(LEVEL_INFO, &s->log, "refused", LOG_C("verb", "DATA"),
-			LOG_ID("id", id_tm(m->envelope.id)), LOG_NUM("code", code),
-			LOG_STR("text", str_trim_line(why)), LOG_C("client", s->address),
-			LOG_STR("from", str_tm(m->envelope.sender)),
-			LOG_NUM("rcpts", m->recipient_count));
+	log_event(LEVEL_INFO, &s->log, "refused", LOG_C("verb", "DATA"),
+		LOG_ID("id", id_tm(m->envelope.id)), LOG_NUM("code", code),
+		LOG_STR("text", str_trim_line(why)), LOG_C("client", s->address),
+		LOG_STR("from", str_tm(m->envelope.sender)), LOG_NUM("rcpts", m->recipient_count));
 }
 
 /* With what transaction_refuse put down. */
 static void finish_refused(struct session *s)
 {
 	struct transaction *t = s->transaction;
+	unsigned code = t->refusal_code; /* t is gone before it is looked at */
 
-	refused_log(s, t->refusal_code, buf_str(&t->refusal));
+	refused_log(s, code, buf_str(&t->refusal));
 	metric_add(METRIC_commands_refused, 1);
 	buf_add(stream_output(s->stream), buf_str(&t->refusal));
 	finish_end(s);
-	if (t->refusal_code == 421)
+	if (say_ends(code))
 		session_close(s, SAY_NOTHING, "module");
 }
 
@@ -237,7 +238,7 @@ static void content_decided(struct session *s, const struct chain_answer *answer
 		return;
 	}
 	transaction_mark(s, answer);
-	if (m->discard)
+	if (m->discard || m->recipient_count == 0) /* or modules took all of them out */
 		finish_discarded(s);
 	else if (!recipients_decided(s))
 		finish_commit(s);

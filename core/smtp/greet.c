@@ -37,6 +37,7 @@ void greet_facts(struct session *s, const struct endpoint *peer, const struct en
 	c->address = tm_str(str_c(s->address));
 	c->local_address = tm_str(str_c(s->local_address));
 	c->listener = tm_str(s->place->server->name);
+	c->hostname = s->settings->hostname;
 }
 
 /* A connection that comes from this host, or from nowhere (a socket pair). */

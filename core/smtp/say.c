@@ -21,3 +21,8 @@ const struct say_row *say_row(enum say say)
 	must((unsigned)say < SAYS);
 	return &rows[say];
 }
+
+bool say_ends(unsigned code)
+{
+	return code == 421 || code == 521;
+}

@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 enum {                 /* what a reply does beside being said */
-	SAY_ERROR = 1, /* counts against max_errors */
+	SAY_ERROR = 1, /* counts against max_errors: what is refused for good */
 	SAY_CLOSE = 2  /* the session ends behind it */
 };
 
@@ -43,7 +43,7 @@ enum {                 /* what a reply does beside being said */
 	X(SENDER_TWICE, "503", "5.5.1 ", "Sender is given already", SAY_ERROR)                     \
 	X(MAIL_FIRST, "503", "5.5.1 ", "Send MAIL first", SAY_ERROR)                               \
 	X(RCPT_FIRST, "503", "5.5.1 ", "Send RCPT first", SAY_ERROR)                               \
-	X(NO_RECIPIENTS, "554", "5.5.1 ", "No valid recipients", 0)                                \
+	X(NO_RECIPIENTS, "554", "5.5.1 ", "No valid recipients", SAY_ERROR)                        \
 	X(CHUNKS_UNDER_WAY, "503", "5.5.1 ", "A message in chunks is under way", SAY_ERROR)        \
 	X(PIPELINED, "554", "5.5.0 ", "Commands were sent before HELO was answered", SAY_CLOSE)    \
 	/* who may do what */                                                                      \
@@ -53,8 +53,8 @@ enum {                 /* what a reply does beside being said */
 	X(NOT_TRUSTED, "554", "5.7.1 ", "You may not connect here", SAY_CLOSE)                     \
 	X(UTF8_NOT_SAID, "553", "5.6.7 ", "Address is not ASCII and SMTPUTF8 was not said",        \
 		SAY_ERROR)                                                                         \
-	X(SENDER_NO_MX, "550", "5.7.27 ", "Sender's domain takes no mail", 0)                      \
-	X(SENDER_UNKNOWN, "550", "5.1.8 ", "Sender's domain does not exist", 0)                    \
+	X(SENDER_NO_MX, "550", "5.7.27 ", "Sender's domain takes no mail", SAY_ERROR)              \
+	X(SENDER_UNKNOWN, "550", "5.1.8 ", "Sender's domain does not exist", SAY_ERROR)            \
 	X(SENDER_UNKNOWN_LATER, "450", "4.1.8 ", "Sender's domain does not exist", 0)              \
 	X(SENDER_DNS_LATER, "451", "4.4.3 ", "Sender's domain cannot be looked up now", 0)         \
 	/* limits */                                                                               \
@@ -72,12 +72,13 @@ enum {                 /* what a reply does beside being said */
 	X(TIMEOUT, "421", "4.4.2 ", "Timeout, closing the connection", SAY_CLOSE)                  \
 	X(STOPPING, "421", "4.3.2 ", "Service is stopping, try again later", SAY_CLOSE)            \
 	/* content */                                                                              \
-	X(TOO_LARGE, "552", "5.3.4 ", "Message is larger than the limit", 0)                       \
+	X(TOO_LARGE, "552", "5.3.4 ", "Message is larger than the limit", SAY_ERROR)               \
 	X(CHUNK_TOO_LARGE, "552", "5.3.4 ", "Message is larger than the limit", SAY_CLOSE)         \
-	X(HEADER_TOO_LARGE, "552", "5.3.4 ", "Header is larger than the limit", 0)                 \
-	X(BARE_NEWLINE, "550", "5.6.0 ", "Message has a CR or LF that is not part of CRLF", 0)     \
-	X(HAS_NUL, "550", "5.6.0 ", "Message has a NUL", 0)                                        \
-	X(TOO_MANY_HOPS, "554", "5.4.6 ", "Too many hops, this message is looping", 0)             \
+	X(HEADER_TOO_LARGE, "552", "5.3.4 ", "Header is larger than the limit", SAY_ERROR)         \
+	X(BARE_NEWLINE, "550", "5.6.0 ", "Message has a CR or LF that is not part of CRLF",        \
+		SAY_ERROR)                                                                         \
+	X(HAS_NUL, "550", "5.6.0 ", "Message has a NUL", SAY_ERROR)                                \
+	X(TOO_MANY_HOPS, "554", "5.4.6 ", "Too many hops, this message is looping", SAY_ERROR)     \
 	/* the world */                                                                            \
 	X(NO_ROOM, "452", "4.3.1 ", "Out of room, try again later", 0)                             \
 	X(LATER, "451", "4.3.0 ", "Temporary failure, try again later", 0)                         \
@@ -97,5 +98,7 @@ struct say_row {
 	uint8_t flags;
 };
 const struct say_row *say_row(enum say say);
+/* A reply behind which the server closes, whoever said it (RFC 5321 3.8, RFC 7504). */
+bool say_ends(unsigned code);
 
 #endif

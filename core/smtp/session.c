@@ -73,14 +73,17 @@ static bool in_transaction(const struct session *s)
 
 /* ---- deadlines --------------------------------------------------------------------------- */
 
-/* A session's own end cuts the wait for a command short. */
+/* A session's own end cuts the wait for a command short, and so does that of a message which
+ * comes in chunks. */
 static int64_t command_patience(const struct session *s)
 {
-	int64_t ms = s->settings->timeout_command, left;
+	int64_t ms = s->settings->timeout_command, left = ms;
 
-	if (s->settings->timeout_session == 0 || in_transaction(s))
-		return ms;
-	left = s->settings->timeout_session - (loop_now(s->subject.loop) - s->opened) / 1000;
+	if (s->state == STATE_CHUNKS)
+		left = content_left(s);
+	else if (s->settings->timeout_session != 0 && !in_transaction(s))
+		left = s->settings->timeout_session -
+			(loop_now(s->subject.loop) - s->opened) / 1000;
 	if (left < 1)
 		left = 1;
 	return ms < left ? ms : left;

@@ -134,7 +134,8 @@ enum say content_spool_trouble(struct session *s);
 void content_data(struct session *s);  /* DATA was agreed to: 354 */
 void content_chunk(struct session *s); /* the transaction says how large it is, and how refused */
 bool content_step(struct session *s);  /* false when there are no octets */
-int64_t content_patience(const struct session *s); /* ms from now */
+int64_t content_patience(const struct session *s); /* ms from now, for this DATA or chunk */
+int64_t content_left(const struct session *s);     /* ms from now, for all chunks together */
 
 /* ---- finish.c: from the end of content to its final reply -------------------------------- */
 

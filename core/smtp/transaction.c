@@ -186,6 +186,8 @@ void transaction_refuse_answer(struct session *s, const struct chain_answer *ans
 
 	if (t->refusal.len > 0)
 		return;
+	if (answer->code >= 500)
+		s->errors++;
 	reply_write(&t->refusal, answer->code, answer->enhanced, answer->text, t->mail.smtputf8);
 	t->refusal_code = answer->code;
 	content_forget(s);

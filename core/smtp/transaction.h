@@ -34,8 +34,9 @@ struct transaction {
 	size_t scan_at; /* octets at which the header is looked for again */
 	bool committed; /* the message is the store's; ours is a reference to read facts */
 	bool queued;    /* 250 was said */
-	int64_t began, content_began; /* clock_mono */
-	uint64_t size;                /* of the whole message, for the log */
+	/* clock_mono: of MAIL, of all content, of this DATA or chunk */
+	int64_t began, content_first, content_began;
+	uint64_t size; /* of the whole message, for the log */
 };
 
 /* A fresh message for MAIL. */

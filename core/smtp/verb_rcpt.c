@@ -59,18 +59,27 @@ static bool rcpt_read(struct session *s, struct str argument)
 	return true;
 }
 
-bool check_rcpt(struct session *s, const struct command *command)
+static bool rcpt_check(struct session *s, struct str argument)
 {
 	struct transaction *t = s->transaction;
-	struct str argument = command->argument;
 	uint32_t max = recipients_max(s);
 
 	if (!command_keyword(&argument, STR("TO:")) || argument.len == 0)
 		return verb_refuse(s, SAY_RCPT_SYNTAX);
-	if (t->taken >= max || t->tried >= max + TRIED_MORE)
-		return verb_refuse(s, SAY_TOO_MANY_RECIPIENTS);
 	t->tried++;
+	if (t->tried > max + TRIED_MORE)
+		s->errors++; /* who cannot hear "too many" is not told so for ever */
+	if (t->taken >= max || t->tried > max + TRIED_MORE)
+		return verb_refuse(s, SAY_TOO_MANY_RECIPIENTS);
 	return rcpt_read(s, argument);
+}
+
+bool check_rcpt(struct session *s, const struct command *command)
+{
+	if (rcpt_check(s, command->argument))
+		return true;
+	metric_add(METRIC_recipients_refused, 1);
+	return false;
 }
 
 static void rcpt_take(struct session *s)

@@ -119,25 +119,42 @@ void verb_say_answer(struct session *s, const struct chain_answer *answer)
 		LOG_IF(answer->by, LOG_C("module", answer->by ? instance_name(answer->by) : "")),
 		LOG_NUM("code", answer->code), LOG_STR("text", answer->text));
 	session_say_line(s, answer->code, answer->enhanced, answer->text);
-	if (answer->code == 421 || answer->code == 521)
+	if (say_ends(answer->code))
 		session_close(s, SAY_NOTHING, "module");
 }
 
 /* ---- through the table ------------------------------------------------------------------- */
 
-static void verb_decide(struct session *s, const struct chain_answer *answer)
+static void verb_refused(struct session *s, const struct chain_answer *answer)
 {
 	const struct verb *v = s->verb;
 
+	if (answer->code >= 500 && v->point != TMAIL_POINT_RCPT) /* which has its own count */
+		s->errors++;
+	verb_say_answer(s, answer);
+	if (v->refused && s->state != STATE_GONE)
+		v->refused(s, answer);
+}
+
+/* What is there when a verb was answered that nothing may be sent behind: it was sent before the
+ * answer could be read, by a client that does not listen (RFC 2920 3.1, RFC 5321 4.1.4). */
+static bool pipelined_too_early(const struct session *s)
+{
+	return (s->verb->flags & VERB_ALONE) && s->settings->early_pipelining == 1 &&
+		stream_input(s->stream).len > 0;
+}
+
+static void verb_decide(struct session *s, const struct chain_answer *answer)
+{
 	if (answer->verdict == TMAIL_REJECT || answer->verdict == TMAIL_TEMPFAIL) {
-		verb_say_answer(s, answer);
-		if (v->refused && s->state != STATE_GONE)
-			v->refused(s, answer);
-		return;
+		verb_refused(s, answer);
+	} else {
+		if (s->transaction && s->transaction->message)
+			transaction_mark(s, answer);
+		s->verb->act(s, answer);
 	}
-	if (s->transaction && s->transaction->message)
-		transaction_mark(s, answer);
-	v->act(s, answer);
+	if (pipelined_too_early(s))
+		session_close(s, SAY_PIPELINED, "pipelining");
 }
 
 static void verb_answered(void *ctx, const struct chain_answer *answer)

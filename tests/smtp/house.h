@@ -31,7 +31,7 @@
 struct kept {                                /* a message that was committed */
 	char *sender, *recipients, *content; /* recipients: "a b c" */
 	size_t size;
-	char *trace, *refused, *hold, *original;
+	char *trace, *refused, *hold, *original, *client; /* client: "address helo" */
 	bool relay;
 	unsigned notify;
 };
@@ -123,7 +123,7 @@ static void house_drop(struct message *m)
 static void house_keep(const struct message *m)
 {
 	struct kept *k = &house.kept[house.kept_count];
-	struct buf content = { 0 }, recipients = { 0 }, refused = { 0 };
+	struct buf content = { 0 }, recipients = { 0 }, refused = { 0 }, client = { 0 };
 
 	must(house.kept_count < KEPT_MOST);
 	for (size_t i = 0; i < m->recipient_count; i++)
@@ -141,6 +141,10 @@ static void house_keep(const struct message *m)
 	k->size = content.len;
 	k->refused = house_copy(buf_str(&refused));
 	k->hold = house_copy(str_tm(m->hold));
+	buf_printf(&client, "%.*s %.*s", STR_ARG(str_tm(m->client_address)),
+		STR_ARG(str_tm(m->client_helo)));
+	k->client = house_copy(buf_str(&client));
+	buf_free(&client);
 	k->original = house_copy(str_tm(m->recipients[0].original));
 	k->notify = m->recipients[0].notify;
 	k->relay = m->relay;
@@ -310,7 +314,7 @@ static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK
 	}
 static const struct tmail_hook house_waiting_hooks[] = { HOUSE_WAITING_HOOK(CONNECT),
 	HOUSE_WAITING_HOOK(HELO), HOUSE_WAITING_HOOK(MAIL), HOUSE_WAITING_HOOK(RCPT),
-	HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM) };
+	HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM), HOUSE_WAITING_HOOK(UNKNOWN) };
 
 static enum tmail_verdict house_stream_run(struct tmail_call *call, const union tmail_event *event)
 {
@@ -340,7 +344,7 @@ static const struct tmail_module house_modules[] = {
 #define HOUSE_TABLES "{ module = \"test/tables\"; }"
 #define HOUSE_USERS "{ module = \"test/users\"; }"
 #define HOUSE_HOOKS "{ module = \"test/hooks\"; may_relay = true; }"
-#define HOUSE_WAITING "{ module = \"test/waiting\"; }"
+#define HOUSE_WAITING "{ module = \"test/waiting\"; may_relay = true; }"
 #define HOUSE_STREAM "{ module = \"test/stream\"; }"
 
 /* ---- the server -------------------------------------------------------------------------- */
@@ -372,6 +376,30 @@ __attribute__((unused)) static void house_later(int64_t ms)
 	house_clock += ms * 1000;
 	task->run = house_nothing;
 	loop_post(house.loop, task);
+}
+
+/* What runs on the loop, and is waited for: what belongs to the loop is looked at there. */
+static void (*house_what)(void);
+static bool house_did;
+static void house_do(struct task *task)
+{
+	free(task);
+	house_what();
+	pthread_mutex_lock(&house.lock);
+	house_did = true;
+	pthread_cond_broadcast(&house.changed);
+	pthread_mutex_unlock(&house.lock);
+}
+
+__attribute__((unused)) static void house_on_loop(void (*what)(void))
+{
+	struct task *task = must_alloc(sizeof *task);
+
+	house_what = what;
+	house_did = false;
+	task->run = house_do;
+	loop_post(house.loop, task);
+	house_wait(house_did);
 }
 
 static void house_generation(const char *settings, const char *modules)
@@ -469,6 +497,7 @@ __attribute__((unused)) static void house_close(void)
 		free(k->refused);
 		free(k->hold);
 		free(k->original);
+		free(k->client);
 	}
 	buf_free(&house.spool);
 	clock_replace(NULL, NULL);
@@ -579,6 +608,19 @@ __attribute__((unused)) static struct talk *talk_addressed(void)
 	talk_ask(t, "RCPT TO:<to@remote.test>", "250 2.1.5");
 	return t;
 }
+
+/* Lines, each with how its answer begins. */
+static inline void talk_lines(struct talk *t, const char *const (*lines)[2], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		talk_say(t, lines[i][0]);
+		talk_say(t, "\r\n");
+		ck_assert_msg(talk_reply(t), "closed after %s", lines[i][0]);
+		ck_assert_msg(strncmp(t->last, lines[i][1], strlen(lines[i][1])) == 0,
+			"%s was answered %s", lines[i][0], t->last);
+	}
+}
+#define TALK_LINES(t, lines) talk_lines(t, lines, sizeof lines / sizeof *lines)
 
 __attribute__((unused)) static void talk_close(struct talk **tp)
 {

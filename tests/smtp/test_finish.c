@@ -2,35 +2,8 @@
  *
  * From the end of data to its reply: what modules say, at each point, and what the store says.
  */
-#include "tests/smtp/house.h"
-
-static enum tmail_point wanted;
-static enum tmail_verdict verdict;
-static unsigned code;
-static const char *enhanced, *text;
-
-/* The verdict of the test at the point of the test. */
-static enum tmail_verdict say_it(struct tmail_call *call, const union tmail_event *event)
-{
-	(void)event;
-	if (call->point != wanted)
-		return TMAIL_CONTINUE;
-	if (code)
-		call->host->reply(call, code, enhanced, "%s", text);
-	return verdict;
-}
-
-static void modules_say(
-	enum tmail_point point, enum tmail_verdict v, unsigned c, const char *e, const char *words)
-{
-	wanted = point;
-	verdict = v;
-	code = c;
-	enhanced = e;
-	text = words;
-	house_hook = say_it;
-	memset((void *)house_hooked, 0, sizeof house_hooked);
-}
+#include "host/metrics.h"
+#include "tests/smtp/modules.h"
 
 static void message(struct talk *t, const char *answer)
 {
@@ -88,23 +61,30 @@ START_TEST(a_refused_chunk_is_swallowed_before_the_module_s_words)
 }
 END_TEST
 
-START_TEST(a_421_of_a_module_ends_the_session)
+static void closes_behind(enum tmail_verdict verdict, unsigned code, const char *answer)
 {
-	house_open("", HOUSE_TABLES ", " HOUSE_HOOKS);
 	static const enum tmail_point points[] = { TMAIL_POINT_MAIL, TMAIL_POINT_RCPT,
 		TMAIL_POINT_DATA, TMAIL_POINT_EOM };
+
 	for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-		modules_say(points[i], TMAIL_TEMPFAIL, 421, "4.7.0", "go away");
+		modules_say(points[i], verdict, code, NULL, "go away");
 		struct talk *t = talk_ready();
 		talk_say(t, "MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nDATA\r\n");
 		for (size_t heard = 0; heard < i; heard++)
 			talk_hear(t, heard == 2 ? "354" : "250");
 		if (points[i] == TMAIL_POINT_EOM)
 			talk_say(t, ".\r\n");
-		talk_hear(t, "421 4.7.0 go away");
+		talk_hear(t, answer);
 		talk_hear_end(t);
 		talk_close(&t);
 	}
+}
+
+START_TEST(a_421_or_521_of_a_module_ends_the_session)
+{
+	house_open("", HOUSE_TABLES ", " HOUSE_HOOKS);
+	closes_behind(TMAIL_TEMPFAIL, 421, "421 4.7.1 go away");
+	closes_behind(TMAIL_REJECT, 521, "521 5.7.1 go away");
 	house_close();
 }
 END_TEST
@@ -127,19 +107,11 @@ START_TEST(discarded_mail_is_said_yes_to_and_not_kept)
 }
 END_TEST
 
-static enum tmail_verdict hold_it(struct tmail_call *call, const union tmail_event *event)
-{
-	(void)event;
-	if (call->point != TMAIL_POINT_EOM)
-		return TMAIL_CONTINUE;
-	call->answer->hold = (struct tmail_str)TMAIL_STR("looks odd");
-	return TMAIL_HOLD;
-}
-
 START_TEST(held_mail_is_kept_with_its_reason)
 {
 	house_open("", HOUSE_TABLES ", " HOUSE_HOOKS);
-	house_hook = hold_it;
+	modules_say_all(
+		(struct said){ .at = TMAIL_POINT_EOM, .verdict = TMAIL_HOLD, .hold = "looks odd" });
 	struct talk *t = talk_ready();
 	message(t, "250 2.0.0 Ok: queued");
 	ck_assert_str_eq(house.kept[0].hold, "looks odd");
@@ -222,6 +194,34 @@ START_TEST(recipients_may_be_refused_apart_and_strangers_are_not_answered_with_m
 	three(t, TMAIL_CONTINUE, TMAIL_TEMPFAIL, TMAIL_REJECT, "450 4.2.1 not to you\r\n");
 	talk_ask(t, "NOOP", "250");
 	ck_assert_uint_eq(house.kept_count, 2);
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
+START_TEST(recipients_that_are_discarded_are_nobody_s_business)
+{
+	house_open("", HOUSE_TABLES ", " HOUSE_HOOKS);
+	struct talk *t = talk_ready();
+	three(t, TMAIL_DISCARD, TMAIL_CONTINUE, TMAIL_DISCARD, "250 2.0.0 Ok: queued");
+	ck_assert_str_eq(house.kept[0].recipients, "b@remote.test");
+	three(t, TMAIL_REJECT, TMAIL_DISCARD, TMAIL_REJECT, "550 5.2.1 not to you\r\n");
+	three(t, TMAIL_DISCARD, TMAIL_DISCARD, TMAIL_DISCARD, "250 2.0.0 Ok: queued");
+	ck_assert_uint_eq(house.kept_count, 1);
+	ck_assert_int_eq(metric_get(METRIC_discarded), 1);
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
+START_TEST(a_recipient_that_two_modules_refuse_is_one_recipient)
+{
+	house_open(
+		"", HOUSE_TABLES ", " HOUSE_HOOKS ", { module = \"test/hooks\"; name = \"two\"; }");
+	struct talk *t = talk_ready();
+	three(t, TMAIL_REJECT, TMAIL_REJECT, TMAIL_CONTINUE, "250 2.0.0 Ok: queued");
+	ck_assert_str_eq(house.kept[0].recipients, "c@remote.test");
+	three(t, TMAIL_REJECT, TMAIL_REJECT, TMAIL_REJECT, "550 5.2.1 not to you\r\n");
 	talk_close(&t);
 	house_close();
 }
@@ -406,25 +406,14 @@ START_TEST(a_client_may_leave_while_a_module_thinks)
 }
 END_TEST
 
-START_TEST(a_verb_of_a_module_is_answered_by_it)
-{
-	house_open("", HOUSE_HOOKS);
-	struct talk *t = talk_ready();
-	modules_say(TMAIL_POINT_UNKNOWN, TMAIL_ACCEPT, 0, NULL, NULL);
-	talk_ask(t, "XCLIENT a=b", "250");
-	modules_say(TMAIL_POINT_UNKNOWN, TMAIL_CONTINUE, 0, NULL, NULL);
-	talk_ask(t, "XCLIENT a=b", "500 5.5.1 Unknown");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 TEST_MAIN("smtp/finish", modules_may_refuse_at_every_point_in_their_own_words,
-	a_refused_chunk_is_swallowed_before_the_module_s_words, a_421_of_a_module_ends_the_session,
-	discarded_mail_is_said_yes_to_and_not_kept, held_mail_is_kept_with_its_reason,
-	what_modules_change_is_what_is_kept_under_our_trace,
+	a_refused_chunk_is_swallowed_before_the_module_s_words,
+	a_421_or_521_of_a_module_ends_the_session, discarded_mail_is_said_yes_to_and_not_kept,
+	held_mail_is_kept_with_its_reason, what_modules_change_is_what_is_kept_under_our_trace,
 	recipients_may_be_refused_apart_and_strangers_are_not_answered_with_mail,
+	recipients_that_are_discarded_are_nobody_s_business,
+	a_recipient_that_two_modules_refuse_is_one_recipient,
 	recipients_refused_apart_bounce_for_clients_of_ours, modules_that_stream_refuse_in_step,
 	what_the_store_does_not_promise_is_not_promised, mail_that_goes_round_is_stopped,
 	the_trace_says_how_it_came, a_session_whose_modules_wait_keeps_its_order,
-	a_client_may_leave_while_a_module_thinks, a_verb_of_a_module_is_answered_by_it)
+	a_client_may_leave_while_a_module_thinks)

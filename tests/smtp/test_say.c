@@ -50,6 +50,23 @@ START_TEST(replies_that_end_the_session_do_not_also_count_as_errors)
 }
 END_TEST
 
+START_TEST(what_is_refused_for_good_counts_unless_it_is_a_recipient_or_the_end)
+{
+	for (enum say say = 1; say < SAYS; say++) {
+		const struct say_row *row = say_row(say);
+
+		if (row->code >= 500 && say != SAY_NO_SUCH_USER)
+			ck_assert_msg(row->flags != 0, "%.*s", STR_ARG(row->line));
+		if (row->code < 400 && say != SAY_BYE)
+			ck_assert_msg(row->flags == 0, "%.*s", STR_ARG(row->line));
+		if (say_ends(row->code))
+			ck_assert_msg(row->flags & SAY_CLOSE, "%.*s", STR_ARG(row->line));
+	}
+	ck_assert(say_ends(421) && say_ends(521));
+	ck_assert(!say_ends(451) && !say_ends(554) && !say_ends(221));
+}
+END_TEST
+
 START_TEST(the_replies_that_people_were_promised_read_so)
 {
 	ck_assert(str_equal(say_row(SAY_BYE)->line, STR("221 2.0.0 Bye\r\n")));
@@ -68,4 +85,5 @@ END_TEST
 TEST_MAIN("smtp/say", every_reply_is_one_line_that_fits,
 	every_reply_but_the_go_ahead_has_an_enhanced_code,
 	replies_that_end_the_session_do_not_also_count_as_errors,
+	what_is_refused_for_good_counts_unless_it_is_a_recipient_or_the_end,
 	the_replies_that_people_were_promised_read_so)

@@ -41,25 +41,6 @@ START_TEST(the_greeting_names_the_program_unless_it_is_hidden)
 }
 END_TEST
 
-START_TEST(ehlo_offers_what_is_there_and_helo_is_one_line)
-{
-	house_open("max_message_size = 12345; max_recipients = 7; max_messages = 3;", "");
-	struct talk *t = talk_open();
-	talk_ask(t, "EHLO client.test", "250-mx.test\r\n");
-	static const char *const offers[] = { "250-SIZE 12345\r\n", "250-8BITMIME\r\n",
-		"250-PIPELINING\r\n", "250-CHUNKING\r\n", "250-SMTPUTF8\r\n", "250-DSN\r\n",
-		"250-ENHANCEDSTATUSCODES\r\n", "250-LIMITS MAILMAX=3 RCPTMAX=7\r\n",
-		"250 HELP\r\n" };
-	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
-		ck_assert_ptr_nonnull(strstr(t->last, offers[i]));
-	ck_assert_ptr_null(strstr(t->last, "STARTTLS"));
-	ck_assert_ptr_null(strstr(t->last, "AUTH"));
-	talk_ask(t, "helo client.test", "250 mx.test\r\n");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 /* ---- cutting ----------------------------------------------------------------------------- */
 
 /* All that a client may say once EHLO was answered, in one go. */
@@ -163,44 +144,6 @@ END_TEST
 
 /* ---- limits ------------------------------------------------------------------------------ */
 
-START_TEST(a_line_that_is_too_long_gets_one_answer_at_its_own_end)
-{
-	char line[70000];
-
-	house_open("max_line = 1000; max_errors = 0;", "");
-	struct talk *t = talk_ready();
-	for (size_t len = 990; len < sizeof line; len = len < 1010 ? len + 1 : len * 3) {
-		memset(line, 'x', sizeof line);
-		memcpy(line, "NOOP ", 5);
-		memcpy(line + len - 21, "\nMAIL FROM:<a@b.c>", 18); /* a bare LF ends nothing */
-		memcpy(line + len - 2, "\r\n", 2);
-		talk_octets(t, line, len);
-		talk_hear(t, len > 1000 ? "500 5.5.2 Line too long\r\n" : "500 5.5.2 Syntax");
-		talk_ask(t, "RSET", "250");
-	}
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(the_end_of_a_long_line_may_be_cut_between_cr_and_lf)
-{
-	char line[600];
-
-	house_open("max_line = 512;", "");
-	struct talk *t = talk_ready();
-	memset(line, 'x', sizeof line);
-	line[sizeof line - 1] = '\r';
-	talk_octets(t, line, sizeof line);
-	usleep(1000);
-	talk_say(t, "\nNOOP\r\n");
-	talk_hear(t, "500 5.5.2 Line too long");
-	talk_hear(t, "250");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 START_TEST(too_many_errors_end_the_session)
 {
 	house_open("max_errors = 3;", "");
@@ -272,23 +215,6 @@ START_TEST(a_client_that_does_not_listen_is_not_read_from)
 	for (size_t i = 0; i < sent / 6; i++)
 		talk_hear(t, "250 2.0.0 Ok");
 	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(there_are_no_more_sessions_than_max_sessions)
-{
-	house_open("max_sessions = 2;", "");
-	struct talk *a = talk_open(), *b = talk_open(), *c = talk_connect();
-	talk_hear(c, "421 4.3.2 Too many connections");
-	talk_hear_end(c);
-	talk_close(&c);
-	talk_ask(a, "QUIT", "221");
-	talk_hear_end(a);
-	talk_close(&a);
-	c = talk_open();
-	talk_close(&c);
-	talk_close(&b);
 	house_close();
 }
 END_TEST
@@ -450,15 +376,11 @@ END_TEST
 
 TEST_MAIN("smtp/session", a_message_is_taken_and_kept,
 	the_greeting_names_the_program_unless_it_is_hidden,
-	ehlo_offers_what_is_there_and_helo_is_one_line,
 	a_conversation_cut_at_any_octet_has_the_same_answers,
-	a_conversation_in_single_octets_has_the_same_answers,
-	a_line_that_is_too_long_gets_one_answer_at_its_own_end,
-	the_end_of_a_long_line_may_be_cut_between_cr_and_lf, too_many_errors_end_the_session,
+	a_conversation_in_single_octets_has_the_same_answers, too_many_errors_end_the_session,
 	too_many_commands_without_a_message_end_the_session,
 	too_many_bad_recipients_end_the_session, a_client_that_does_not_listen_is_not_read_from,
-	there_are_no_more_sessions_than_max_sessions, who_sends_no_command_in_time_is_told_so,
-	a_command_in_pieces_has_one_command_s_time,
+	who_sends_no_command_in_time_is_told_so, a_command_in_pieces_has_one_command_s_time,
 	content_that_drips_is_given_no_more_time_than_it_earned,
 	a_session_lasts_no_longer_than_it_may,
 	a_client_that_closes_its_side_still_hears_its_answers,

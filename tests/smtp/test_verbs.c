@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Verbs: each in each state a client can reach, and what their arguments may be.
+ * Verbs: each in each state a client can reach, and what of it counts as an error.
  */
 #include "smtp/verbs.h"
-#include "tests/smtp/house.h"
+#include "tests/smtp/modules.h"
 
 START_TEST(every_verb_has_what_its_row_needs)
 {
@@ -102,30 +102,6 @@ static const struct {
 		{ NULL, NULL, NULL, NULL, NULL, NULL } },
 };
 
-START_TEST(another_hello_leaves_nothing_of_the_transaction)
-{
-	house_open("", HOUSE_TABLES);
-	struct talk *t = talk_addressed();
-	talk_ask(t, "EHLO again.test", "250");
-	talk_ask(t, "MAIL FROM:<second@sender.test>", "250");
-	talk_ask(t, "RCPT TO:<second@remote.test>", "250");
-	talk_ask(t, "RSET", "250");
-	talk_close(&t);
-	t = talk_addressed();
-	talk_say(t,
-		"BDAT 3\r\nx\r\nHELO again.test\r\nMAIL FROM:<third@sender.test>\r\n"
-		"RCPT TO:<third@remote.test>\r\nBDAT 3 LAST\r\ny\r\n");
-	for (int i = 0; i < 4; i++)
-		talk_hear(t, "250");
-	talk_hear(t, "250 2.0.0 Ok: queued");
-	ck_assert_str_eq(house.kept[0].sender, "third@sender.test");
-	ck_assert_str_eq(house.kept[0].recipients, "third@remote.test");
-	ck_assert_str_eq(house.kept[0].content, "\r\ny\r\n");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 START_TEST(every_verb_in_every_state_is_answered_as_the_table_says)
 {
 	house_open("", HOUSE_TABLES);
@@ -153,187 +129,6 @@ START_TEST(every_verb_in_every_state_is_answered_as_the_table_says)
 }
 END_TEST
 
-/* ---- arguments --------------------------------------------------------------------------- */
-
-static void check_lines(struct talk *t, const char *const (*lines)[2], size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		talk_say(t, lines[i][0]);
-		talk_say(t, "\r\n");
-		ck_assert_msg(talk_reply(t), "closed after %s", lines[i][0]);
-		ck_assert_msg(strncmp(t->last, lines[i][1], strlen(lines[i][1])) == 0,
-			"%s was answered %s", lines[i][0], t->last);
-	}
-}
-#define CHECK_LINES(t, lines) check_lines(t, lines, sizeof lines / sizeof *lines)
-
-START_TEST(senders_may_be_written_in_many_ways_and_only_those)
-{
-	static const char *const lines[][2] = {
-		{ "mail from:<a@b.test>", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM: <a@b.test>", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:a@b.test", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<@x.test,@y.test:a@b.test>", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<\"a b\"@b.test>", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<a@[192.0.2.1]>", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<> SIZE=0 BODY=8BITMIME RET=HDRS ENVID=x", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<\xc3\xa9@b.test> SMTPUTF8", "250" },
-		{ "RSET", "250" },
-		{ "MAIL FROM:<\xc3\xa9@b.test>", "553 5.6.7" },
-		{ "MAIL FROM:<\xc0\xaf@b.test> SMTPUTF8", "553 5.6.7" },
-		{ "MAIL FROM:", "501 5.5.4" },
-		{ "MAIL FROM :<a@b.test>", "501 5.5.4" },
-		{ "MAIL <a@b.test>", "501 5.5.4" },
-		{ "MAIL", "501 5.5.4" },
-		{ "MAIL FROM:<a@b.test", "501 5.1.7" },
-		{ "MAIL FROM:<a>", "501 5.1.7" },
-		{ "MAIL FROM:<a@b.test>x", "501 5.1.7" },
-		{ "MAIL FROM:<a@b.test> SIZE=", "501 5.5.4" },
-		{ "MAIL FROM:<a@b.test> SIZE=1 SIZE=2", "501 5.5.4" },
-		{ "MAIL FROM:<a@b.test> BODY=BINARYMIME", "501 5.5.4" },
-		{ "MAIL FROM:<a@b.test> FOO=BAR", "555 5.5.4" },
-		{ "MAIL FROM:<a@b.test> SIZE=1001", "552 5.3.4" },
-		{ "MAIL FROM:<a@b.test> SIZE=99999999999999999999", "552 5.3.4" },
-		{ "MAIL FROM:<a@b.test> SIZE=1000", "250" },
-	};
-	house_open("max_message_size = 1000; max_errors = 0; max_junk = 0;", "");
-	struct talk *t = talk_ready();
-	CHECK_LINES(t, lines);
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(recipients_keep_what_the_sender_wants_to_be_told)
-{
-	static const char *const lines[][2] = {
-		{ "MAIL FROM:<>", "250" },
-		{ "RCPT TO:<a@remote.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+40remote.test",
-			"250" },
-		{ "RCPT TO:<b@remote.test> NOTIFY=NEVER,DELAY", "501" },
-		{ "RCPT TO:<b@remote.test> ORCPT=rfc822;a+0D+0Ab", "501" },
-		{ "RCPT TO:<b@remote.test> SIZE=3", "555" },
-		{ "RCPT TO:<A@REMOTE.test>", "250" }, /* another local part, the same domain */
-		{ "RCPT TO:<a@Remote.Test>", "250" }, /* said twice, kept once */
-		{ "BDAT 3 LAST\r\nx", "250 2.0.0 Ok: queued" },
-	};
-	house_open("", HOUSE_TABLES);
-	struct talk *t = talk_ready();
-	CHECK_LINES(t, lines);
-	ck_assert_str_eq(house.kept[0].recipients, "a@remote.test A@remote.test");
-	ck_assert_str_eq(house.kept[0].original, "rfc822;o@remote.test");
-	ck_assert_uint_eq(house.kept[0].notify, TMAIL_NOTIFY_SUCCESS | TMAIL_NOTIFY_DELAY);
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(hello_names_are_checked_as_far_as_the_settings_say)
-{
-	static const char *const any[][2] = {
-		{ "EHLO", "501" },
-		{ "HELO ", "501" },
-		{ "EHLO a b", "501" },
-		{ "EHLO (evil)", "501" },
-		{ "EHLO \xc3\xa9.test", "501" },
-		{ "EHLO under_score", "250" },
-		{ "EHLO [192.0.2.1]", "250" },
-		{ "EHLO %n%s", "250" },
-	};
-	static const char *const full[][2] = {
-		{ "MAIL FROM:<>", "503 5.5.1 Send HELO" },
-		{ "EHLO localhost", "504" },
-		{ "EHLO under_score.test", "504" },
-		{ "EHLO [192.0.2.300]", "504" },
-		{ "EHLO [IPv6:2001:db8::1]", "250" },
-		{ "EHLO host.test", "250" },
-		{ "MAIL FROM:<>", "250" },
-	};
-	house_open("", "");
-	struct talk *t = talk_open();
-	CHECK_LINES(t, any);
-	talk_close(&t);
-	house_close();
-	house_open("helo_fqdn = true; helo_required = true;", "");
-	t = talk_open();
-	CHECK_LINES(t, full);
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(recipients_are_counted_and_so_are_tries)
-{
-	house_open("max_recipients = 3; max_bad_rcpt = 0; max_errors = 0;", HOUSE_TABLES);
-	struct talk *t = talk_ready();
-	talk_ask(t, "MAIL FROM:<>", "250");
-	for (int i = 0; i < 2; i++)
-		talk_ask(t, "RCPT TO:<a@remote.test>", "250");
-	for (int i = 0; i < 1000; i++)
-		talk_ask(t, "RCPT TO:<a@elsewhere.test>", "554 5.7.1");
-	talk_ask(t, "RCPT TO:<b@remote.test>", "250");
-	talk_ask(t, "RCPT TO:<c@remote.test>", "452 4.5.3 Too many recipients");
-	talk_ask(t, "RSET", "250");
-	talk_ask(t, "MAIL FROM:<>", "250");
-	for (int i = 0; i < 1003; i++)
-		talk_ask(t, "RCPT TO:<a@elsewhere.test>", "554 5.7.1");
-	talk_ask(t, "RCPT TO:<a@remote.test>", "452 4.5.3 Too many recipients");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(messages_of_a_session_can_be_limited)
-{
-	house_open("max_messages = 1;", HOUSE_TABLES);
-	struct talk *t = talk_addressed();
-	talk_ask(t, "BDAT 3 LAST\r\nx", "250");
-	talk_ask(t, "MAIL FROM:<>", "452 4.5.3 Too many messages");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(vrfy_tells_what_the_tables_know_if_it_may)
-{
-	static const char *const lines[][2] = {
-		{ "VRFY user@local.test", "250 2.1.5 <user@local.test>" },
-		{ "VRFY <alias@local.test>", "250 2.1.5 <alias@local.test>" },
-		{ "VRFY nobody@local.test", "550 5.1.1" },
-		{ "VRFY any@remote.test", "252" },
-		{ "VRFY any@elsewhere.test", "252" },
-		{ "VRFY any@broken.test", "451 4.3.0" },
-		{ "VRFY user", "501" },
-		{ "VRFY user@local.test", "550 5.5.3" },
-	};
-	house_open("vrfy = true; max_vrfy = 7;", HOUSE_TABLES ", " HOUSE_USERS);
-	struct talk *t = talk_ready();
-	CHECK_LINES(t, lines);
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(vrfy_leaves_a_transaction_alone)
-{
-	house_open("vrfy = true;", HOUSE_TABLES ", " HOUSE_USERS);
-	struct talk *t = talk_addressed();
-	talk_ask(t, "VRFY user@local.test", "250 2.1.5");
-	talk_ask(t, "VRFY nobody@local.test", "550");
-	talk_ask(t, "BDAT 3 LAST\r\nx", "250 2.0.0 Ok: queued");
-	ck_assert_str_eq(house.kept[0].recipients, "to@remote.test");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 START_TEST(commands_behind_an_unanswered_hello_are_refused_if_wanted)
 {
 	house_open("early_pipelining = \"refuse\";", HOUSE_TABLES);
@@ -357,11 +152,109 @@ START_TEST(commands_behind_an_unanswered_hello_are_refused_if_wanted)
 }
 END_TEST
 
+START_TEST(a_module_that_thinks_about_a_hello_does_not_hide_what_came_behind_it)
+{
+	house_open("early_pipelining = \"refuse\";", HOUSE_TABLES ", " HOUSE_WAITING);
+	modules_say_all((struct said){ .at = TMAIL_POINT_HELO, .later = true });
+	struct talk *t = talk_open();
+	talk_say(t, "EHLO c.test\r\nMAIL FROM:<>\r\n");
+	talk_hear(t, "250-");
+	talk_hear(t, "554 5.5.0");
+	talk_hear_end(t);
+	talk_close(&t);
+	t = talk_addressed();
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
+/* ---- what counts as an error ------------------------------------------------------------- */
+
+/* What is said twice where one error is allowed. */
+static const struct {
+	const char *say;
+	bool counted;
+} refused[] = {
+	{ "FROB\r\n", true },
+	{ "\r\n", true },
+	{ "AUTH PLAIN\r\n", true },
+	{ "EHLO (evil)\r\n", true },
+	{ "EXPN\r\n", true },
+	{ "RSET x\r\n", true },
+	{ "MAIL FROM:nonsense\r\n", true },
+	{ "MAIL FROM:<> SIZE=1001\r\n", true },
+	{ "MAIL FROM:<> FOO\r\n", true },
+	{ "MAIL FROM:<> BODY=X\r\n", true },
+	{ "MAIL FROM:<\xc3\xa9@b.test>\r\n", true },
+	{ "RCPT TO:<a@remote.test>\r\n", true }, /* out of place */
+	{ "DATA\r\n", true },
+	{ "BDAT 1\r\nx", true },
+	{ "VRFY nobody@local.test\r\n", false }, /* an answer, not a refusal */
+	{ "VRFY a@broken.test\r\n", false },
+	{ "NOOP\r\n", false },
+};
+
+START_TEST(whatever_is_refused_for_good_counts_as_an_error)
+{
+	house_open("max_errors = 1; max_message_size = 1000; vrfy = true;",
+		HOUSE_TABLES ", " HOUSE_USERS);
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct talk *t = talk_ready();
+
+		talk_say(t, refused[i].say);
+		ck_assert(talk_reply(t));
+		talk_say(t, refused[i].say);
+		ck_assert(talk_reply(t));
+		talk_say(t, "HELP\r\n");
+		ck_assert_msg(talk_reply(t), "after %s", refused[i].say);
+		ck_assert_msg(strncmp(t->last, refused[i].counted ? "421 4.7.0" : "214", 3) == 0,
+			"after %s: %s", refused[i].say, t->last);
+		talk_close(&t);
+	}
+	house_close();
+}
+END_TEST
+
+/* A module's no, at each point, twice: 4yz is not for good, and recipients have their own count. */
+static const struct {
+	enum tmail_point at;
+	const char *say;
+	unsigned before; /* replies before that one */
+} said_no[] = {
+	{ TMAIL_POINT_HELO, "EHLO d.test\r\n", 0 },
+	{ TMAIL_POINT_MAIL, "MAIL FROM:<>\r\n", 0 },
+	{ TMAIL_POINT_DATA, "MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nDATA\r\n", 2 },
+	{ TMAIL_POINT_DATA, "MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nBDAT 1\r\nx", 2 },
+	{ TMAIL_POINT_EOM, "MAIL FROM:<>\r\nRCPT TO:<a@remote.test>\r\nBDAT 0 LAST\r\n", 2 },
+	{ TMAIL_POINT_UNKNOWN, "FROB\r\n", 0 },
+};
+
+START_TEST(a_module_s_no_for_good_counts_as_an_error)
+{
+	house_open("max_errors = 1;", HOUSE_TABLES ", " HOUSE_HOOKS);
+	for (size_t i = 0; i < 2 * (sizeof said_no / sizeof *said_no); i++) {
+		bool for_good = i % 2;
+		struct talk *t;
+
+		house_hook = NULL;
+		t = talk_ready();
+		modules_say(
+			said_no[i / 2].at, for_good ? TMAIL_REJECT : TMAIL_TEMPFAIL, 0, NULL, NULL);
+		for (int times = 0; times < 2; times++) {
+			talk_say(t, said_no[i / 2].say);
+			for (unsigned n = 0; n <= said_no[i / 2].before; n++)
+				ck_assert(talk_reply(t));
+			ck_assert_int_eq(t->last[0], for_good ? '5' : '4');
+		}
+		talk_ask(t, "HELP", for_good ? "421 4.7.0 Too many errors" : "214");
+		talk_close(&t);
+	}
+	house_close();
+}
+END_TEST
+
 TEST_MAIN("smtp/verbs", every_verb_has_what_its_row_needs,
-	another_hello_leaves_nothing_of_the_transaction,
 	every_verb_in_every_state_is_answered_as_the_table_says,
-	senders_may_be_written_in_many_ways_and_only_those,
-	recipients_keep_what_the_sender_wants_to_be_told,
-	hello_names_are_checked_as_far_as_the_settings_say, recipients_are_counted_and_so_are_tries,
-	messages_of_a_session_can_be_limited, vrfy_tells_what_the_tables_know_if_it_may,
-	vrfy_leaves_a_transaction_alone, commands_behind_an_unanswered_hello_are_refused_if_wanted)
+	commands_behind_an_unanswered_hello_are_refused_if_wanted,
+	a_module_that_thinks_about_a_hello_does_not_hide_what_came_behind_it,
+	whatever_is_refused_for_good_counts_as_an_error, a_module_s_no_for_good_counts_as_an_error)
