@@ -15,7 +15,7 @@ struct str str_slice(struct str s, size_t start, size_t len)
 		start = s.len;
 	if (len > s.len - start)
 		len = s.len - start;
-	return (struct str){ s.data ? s.data + start : NULL, len };
+	return (struct str){ start ? s.data + start : s.data, len };
 }
 
 bool str_equal_case(struct str a, struct str b)

@@ -44,7 +44,6 @@ bool channel_send(int channel, enum packet_type type, const char *text, int fd)
 	struct iovec parts[2] = { { &number, sizeof number }, { (char *)text, length } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	union descriptor_room room = { 0 };
-	ssize_t n;
 
 	if (fd >= 0) {
 		message.msg_control = &room;
@@ -54,7 +53,7 @@ bool channel_send(int channel, enum packet_type type, const char *text, int fd)
 		room.header.cmsg_len = CMSG_LEN(sizeof fd);
 		memcpy(CMSG_DATA(&room.header), &fd, sizeof fd);
 	}
-	while ((n = sendmsg(channel, &message, MSG_NOSIGNAL)) < 0) {
+	while (sendmsg(channel, &message, MSG_NOSIGNAL) < 0) {
 		if (errno == EAGAIN)
 			channel_wait(channel, POLLOUT, -1);
 		else if (errno != EINTR)

@@ -291,11 +291,10 @@ static void files_check(struct apply *a)
 static bool tail_keep(struct apply *a, struct window *w, uint64_t end, struct why *why)
 {
 	struct store *store = a->store;
-	struct str tail = STR("");
 	int error = 0;
 
 	if (end > a->last) {
-		tail = window_get(w, a->last, (size_t)(end - a->last));
+		struct str tail = window_get(w, a->last, (size_t)(end - a->last));
 		error = tail.data
 			? segment_write(&store->segments, w->segment, a->last, tail.data, tail.len)
 			: -EIO;
