@@ -176,7 +176,7 @@ void arena_reset(struct arena *a)
 	while (a->newest != &a->first) {
 		struct block *b = a->newest;
 
-		must(b);
+		must(b != NULL);
 		a->newest = b->older;
 		free(b);
 	}

@@ -46,7 +46,7 @@ struct living *table_new(struct table *t, uint32_t count)
 	if (!t->unused)
 		slab_add(t);
 	m = t->unused;
-	must(m);
+	must(m != NULL);
 	t->unused = m->left;
 	*m = (struct living){ .count = count };
 	if (count != 1)
