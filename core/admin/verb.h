@@ -104,6 +104,7 @@ struct admin_calls {
 	unsigned (*sessions)(void);
 	void (*sockets)(void (*each)(void *ctx, const char *address, const char *role), void *ctx);
 	const char *const *module_dirs; /* for `modules`; NULL at the end */
+	const char *trace_file;         /* for `trace`; NULL: nothing is kept */
 	unsigned trusted_uid;
 };
 void admin_setup(const struct admin_calls *calls); /* NULL members: the server is stopped */

@@ -10,6 +10,7 @@
 #include "daemon/settings.h"
 
 #include "base/list.h"
+#include "host/trail.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -106,6 +107,22 @@ static void needed_free(char **names)
 	free(names);
 }
 
+/* What it does to messages is kept for `trace`, as the server would. */
+static enum verb_result verb_beside(struct generation *g, const struct verb *v,
+	const struct str *words, size_t count, struct output *o)
+{
+	const struct settings *settings = settings_of(g);
+	enum verb_result result;
+	struct why why;
+
+	calls.trace_file = settings->trace_file;
+	if (v->service && !settings_trail_start(settings, &why))
+		log_event(LEVEL_WARNING, NULL, "trace_unusable", LOG_C("why", why.text));
+	result = verb_command(g, words, count, true, o);
+	trail_stop();
+	return result;
+}
+
 /* Runs with nothing started: usage errors, help, and verbs that only read descriptors. */
 static bool runs_at_once(const struct verb *v, const struct str *words, size_t count)
 {
@@ -154,7 +171,7 @@ enum verb_result offline_run(
 	needed = needed_of(g, v);
 	generation_unref(&g);
 	g = place_generation(&place, PURPOSE_ADMIN, (const char *const *)needed);
-	result = g ? verb_command(g, words, count, true, o) : problems_fail(&place.problems, o);
+	result = g ? verb_beside(g, v, words, count, o) : problems_fail(&place.problems, o);
 	needed_free(needed);
 	problems_free(&place.problems);
 end:

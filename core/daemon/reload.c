@@ -70,6 +70,9 @@ static void differences_log(const struct settings *before, const struct settings
 		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "run"));
 	if (!str_equal(str_tm(before->top.user), str_tm(after->top.user)))
 		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "user"));
+	if (before->log.trace_size != after->log.trace_size ||
+		!str_equal(str_tm(before->log.trace_file), str_tm(after->log.trace_file)))
+		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "log.trace_size"));
 	if (before->log_target != after->log_target || strcmp(before->log_file, after->log_file))
 		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "log.target"));
 }

@@ -328,8 +328,9 @@ static bool mail_start(struct generation *g, struct why *why)
 	table_poll_start(TABLE_POLL, settings->top.table_ttl);
 	if (!present)
 		log_event(LEVEL_WARNING, NULL, "queue_absent",
-			LOG_C("why", "no module keeps the queue, such as store/journal: "
-				     "mail is answered 451 until one is configured"));
+			LOG_C("why",
+				"no module keeps the queue, such as store/journal: "
+				"mail is answered 451 until one is configured"));
 	else if (!queue_start(server.loops, server.loop_count, why))
 		return false;
 	return listeners_set(settings, &server.given, why);
@@ -344,10 +345,14 @@ static enum verb_result command_run(const struct str *words, size_t count, struc
 	return result;
 }
 
-static bool main_start(struct why *why)
+static bool main_start(const struct generation *g, struct why *why)
 {
+	const char *trace_file;
+
 	calls.module_dirs = server.folders;
 	calls.trusted_uid = server.identity.uid;
+	trace_file = settings_of(g)->trace_file;
+	calls.trace_file = trace_file ? str_dup_c(str_c(trace_file)) : NULL; /* outlives g */
 	admin_setup(&calls);
 	server.control = control_start(server.control_fd, server.main, command_run, why);
 	if (!server.control || !signals_watch(why))
@@ -379,6 +384,7 @@ static bool server_begin(bool beside, struct why *why)
 	const struct settings *settings;
 	struct conf *conf = server_conf(&settings, &problems);
 	struct generation *g = NULL;
+	struct why why_not;
 	bool ok;
 
 	if (!conf) {
@@ -388,6 +394,8 @@ static bool server_begin(bool beside, struct why *why)
 	}
 	str_hash_seed(random_u64());
 	ok = process_settle(settings, beside, why);
+	if (ok && !settings_trail_start(settings, &why_not)) /* mail can do without */
+		log_event(LEVEL_ERROR, NULL, "trace_unusable", LOG_C("why", why_not.text));
 	if (ok && *server.crashed)
 		log_event(LEVEL_ERROR, NULL, "server_before", LOG_C("end", server.crashed));
 	ok = ok && loops_start(settings, why);
@@ -396,7 +404,7 @@ static bool server_begin(bool beside, struct why *why)
 		return false;
 	generation_on_main(reap_wanted);
 	generation_install(g);
-	return mail_start(g, why) && main_start(why);
+	return mail_start(g, why) && main_start(g, why);
 }
 
 int server_main(const char *file)

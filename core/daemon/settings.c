@@ -6,7 +6,9 @@
 #include "daemon/settings.h"
 
 #include "base/num.h"
+#include "host/trail.h"
 #include "sys/file.h"
+#include "sys/ring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +79,11 @@ static const struct tmail_option log_options[] = {
 		"Target as the first tmail wrote it: stdout, discard, or a folder for current.log; "
 		"in place "
 		"of target."),
+	TMAIL_SIZE(struct log_settings, trace_size, "trace_size", "64M", 0, RING_SIZE_MAX,
+		"Size of the file that has what tmail trace shows, the newest of it; 0: none. A "
+		"message takes about 1K."),
+	TMAIL_FILE(struct log_settings, trace_file, "trace_file", "log/trace",
+		"That file. It is of its full size from the start, on the disk as it fills."),
 };
 
 static const struct tmail_option resolver_options[] = {
@@ -280,6 +287,8 @@ static void log_settle(struct conf *c, struct settings *s)
 	s->log_target = (enum logger_target)s->log.target;
 	s->log_level = s->log.debug ? LEVEL_DEBUG : (enum log_level)s->log.level;
 	s->log_file = arena_c(conf_arena(c), str_make(s->log.file.data, s->log.file.len));
+	s->trace_file =
+		s->log.trace_size > 0 ? arena_c(conf_arena(c), str_tm(s->log.trace_file)) : NULL;
 	if (path.len == 0)
 		return;
 	if (str_equal(path, STR("stdout"))) {
@@ -295,18 +304,32 @@ static void log_settle(struct conf *c, struct settings *s)
 	}
 }
 
+/* The folder that the file is to be in. */
+static bool folder_ready(const char *file, struct why *why)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder;
+	bool made;
+
+	if (!slash || slash == file)
+		return true;
+	folder = str_dup_c(str_make(file, (size_t)(slash - file)));
+	made = folder_make(folder, why);
+	free(folder);
+	return made;
+}
+
+bool settings_trail_start(const struct settings *s, struct why *why)
+{
+	return !s->trace_file ||
+		(folder_ready(s->trace_file, why) &&
+			trail_start(s->trace_file, (uint64_t)s->log.trace_size, why));
+}
+
 bool settings_log_start(const struct settings *s, struct why *why)
 {
-	const char *slash = s->log_target == LOGGER_FILE ? strrchr(s->log_file, '/') : NULL;
-
-	if (slash && slash > s->log_file) {
-		char *folder = str_dup_c(str_make(s->log_file, (size_t)(slash - s->log_file)));
-		bool made = folder_make(folder, why);
-
-		free(folder);
-		if (!made)
-			return why_prefix(why, "log file");
-	}
+	if (s->log_target == LOGGER_FILE && !folder_ready(s->log_file, why))
+		return why_prefix(why, "log file");
 	return logger_start(
 		s->log_target, s->log_file, s->log_level, (enum log_format)s->log.format, why);
 }

@@ -25,7 +25,8 @@ struct log_settings {
 	int32_t level;  /* enum log_level */
 	int32_t format; /* enum log_format */
 	int32_t debug;
-	struct tmail_str file, path;
+	int64_t trace_size;
+	struct tmail_str file, path, trace_file;
 };
 struct resolver_settings {
 	struct tmail_list servers; /* of struct tmail_str */
@@ -48,6 +49,7 @@ struct settings {
 	const char *control; /* the control socket */
 	const char *lock;    /* held by the parent and its servers */
 	const char *log_file;
+	const char *trace_file; /* NULL: nothing is kept for `trace` */
 	enum logger_target log_target;
 	enum log_level log_level;
 };
@@ -63,6 +65,8 @@ const char *settings_user(const struct settings *s);
 /* What dns_start wants; arrays in the arena of the conf. */
 struct dns_settings settings_dns(const struct settings *s, struct conf *c);
 bool settings_log_start(const struct settings *s, struct why *why);
+/* What is told is kept for `trace`, if it is to be. */
+bool settings_trail_start(const struct settings *s, struct why *why);
 /* "192.0.2.1:25" of a listener; two with port 0 have the same. */
 struct str settings_role(int32_t role); /* "mx" */
 void settings_listen_text(const struct listen_settings *listen, char text[ENDPOINT_TEXT]);

@@ -8,6 +8,7 @@
 #include "daemon/server.h"
 
 #include "base/list.h"
+#include "host/trail.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/lane.h"
@@ -119,5 +120,6 @@ void server_close(void)
 	fd_close(&server.control_fd);
 	fd_close(&server.lock_fd);
 	log_event(LEVEL_INFO, NULL, "stopped");
+	trail_stop();
 	logger_stop();
 }
