@@ -43,19 +43,20 @@ int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts)
 		ms *= 2;
 	/* A fifth either way, so that what failed together does not come back together; but never
 	 * beyond the bounds. */
+	if (ms > settings->retry_max)
+		ms = settings->retry_max;
 	least = ms - ms * JITTER_PERCENT / 100;
-	most = ms + ms * JITTER_PERCENT / 100;
-	if (ms >= settings->retry_max) {
-		most = settings->retry_max;
-		least = most - most * JITTER_PERCENT / 100;
-	}
 	if (least < settings->retry_min)
 		least = settings->retry_min;
+	most = ms + ms * JITTER_PERCENT / 100;
+	if (most > settings->retry_max)
+		most = settings->retry_max;
 	return least < most ? least + (int64_t)random_below((uint64_t)(most - least) + 1) : most;
 }
 
-static int64_t end_of_life(const struct work *w, const struct queue_settings *settings)
+int64_t outcome_end_of_life(const struct work *w)
 {
+	const struct queue_settings *settings = queue_settings_now(w->ql);
 	int64_t ms = w->m->envelope.sender.len ? settings->lifetime : settings->bounce_lifetime;
 
 	return w->m->envelope.received + ms * 1000;
@@ -83,7 +84,7 @@ static int64_t late_from(
 static int64_t next_attempt(const struct work *w, const struct queue_settings *settings,
 	uint32_t index, enum client_class class)
 {
-	int64_t now = clock_wall(), end = end_of_life(w, settings);
+	int64_t now = clock_wall(), end = outcome_end_of_life(w);
 	int64_t due = now + retry_delay(settings, w->recipients[index].attempts) * 1000;
 	int64_t late = late_from(w, settings, index);
 
@@ -233,7 +234,7 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 		failed(w, index, false);
 		return;
 	}
-	if (clock_wall() >= end_of_life(w, settings)) {
+	if (clock_wall() >= outcome_end_of_life(w)) {
 		failed(w, index, true);
 		return;
 	}

@@ -17,6 +17,8 @@ void outcome_failed(struct work *w, uint32_t index);
 /* The report could not be made now: it is tried again, with the report. */
 void outcome_postpone(struct work *w, uint32_t index, struct str why);
 
+/* When its message is too old to be tried again; clock_wall. */
+int64_t outcome_end_of_life(const struct work *w);
 /* Milliseconds to wait after that many attempts. */
 int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts);
 /* "2.0.0" or the like, where the other side said none. */

@@ -24,8 +24,25 @@ START_TEST(waits_double_between_their_bounds)
 
 			ck_assert_int_ge(ms, usual[i] * 800);
 			ck_assert_int_le(ms, usual[i] * 1200);
+			ck_assert_int_ge(ms, s.retry_min);
+			ck_assert_int_le(ms, s.retry_max);
 		}
 	ck_assert_int_gt(retry_delay(&s, UINT32_MAX), 3600 * 799);
+}
+END_TEST
+
+START_TEST(bounds_that_are_near_leave_no_room_for_chance)
+{
+	const struct queue_settings alike = { .retry_min = 60000, .retry_max = 60000 };
+	const struct queue_settings near = { .retry_min = 60000, .retry_max = 66000 };
+
+	random_replace(no_chance);
+	for (chance = 0; chance < 100000; chance += 9973)
+		for (uint32_t i = 1; i < 4; i++) {
+			ck_assert_int_eq(retry_delay(&alike, i), 60000);
+			ck_assert_int_ge(retry_delay(&near, i), 60000);
+			ck_assert_int_le(retry_delay(&near, i), 66000);
+		}
 }
 END_TEST
 
@@ -79,5 +96,6 @@ START_TEST(a_status_is_there_where_the_other_side_said_none)
 END_TEST
 
 TEST_MAIN("queue/outcome", waits_double_between_their_bounds,
+	bounds_that_are_near_leave_no_room_for_chance,
 	what_failed_together_does_not_come_back_together, a_list_of_waits_takes_their_place,
 	a_status_is_there_where_the_other_side_said_none)
