@@ -35,6 +35,7 @@
 	X(dials, "outgoing connections tried")                                                     \
 	X(dials_failed, "outgoing connections that failed")                                        \
 	X(connections_reused, "deliveries over a connection that was open already")                \
+	X(turned_away, "parcels put back because too many wait for their destination")             \
 	X(trace_lost, "events that tmail trace lacks because there was no room for them")
 
 enum metric {

@@ -93,11 +93,23 @@ static void hop_next(struct attempt *a)
 
 static void dial(struct attempt *a);
 
+/* The host rests, and where it did not even connect so do all the addresses that were tried. */
+static void attempt_failed_at(struct attempt *a, const struct client_outcome *o)
+{
+	struct queue_loop *ql = a->lane->ql;
+	const struct hop *h = hop_now(a);
+	char key[ADDRESS_KEY];
+
+	host_failed(ql, h->rest_key, o);
+	for (size_t i = 0; i < a->peer_count && o->stage == STAGE_CONNECT; i++)
+		host_failed(ql, address_key(&a->peers[i], h->source, key), o);
+}
+
 static void dialled(void *ctx, struct client *c, const struct client_outcome *outcome)
 {
 	struct attempt *a = ctx;
 	struct queue_loop *ql = a->lane->ql;
-	char peer[ENDPOINT_TEXT];
+	char peer[ENDPOINT_TEXT], key[ADDRESS_KEY];
 
 	a->open = NULL;
 	if (!c) {
@@ -108,7 +120,7 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 			dial(a);
 			return;
 		}
-		host_failed(ql, hop_now(a), outcome);
+		attempt_failed_at(a, outcome);
 		if (outcome->code != 0) { /* these are somebody's words */
 			snprintf(a->host_text, sizeof a->host_text, "%.*s",
 				STR_ARG(hop_now(a)->host));
@@ -118,7 +130,8 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 		hop_next(a);
 		return;
 	}
-	host_answered(ql, hop_now(a));
+	host_answered(ql, hop_now(a)->rest_key);
+	host_answered(ql, address_key(client_peer(c), hop_now(a)->source, key));
 	a->client = c;
 	endpoint_text(client_peer(c), peer);
 	snprintf(a->host_text, sizeof a->host_text, "%.*s[%s]", STR_ARG(hop_now(a)->host), peer);
@@ -129,9 +142,12 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 	lane_connected(a->lane, a);
 }
 
-static struct client_timeouts timeouts(const struct queue_settings *s)
+/* While destinations wait for a connection, one that may never come is waited for less. */
+static struct client_timeouts timeouts(const struct queue_loop *ql, const struct queue_settings *s)
 {
-	return (struct client_timeouts){ .connect = s->timeout_connect,
+	bool scarce = !list_empty(&ql->waiting);
+
+	return (struct client_timeouts){ .connect = s->timeout_connect / (scarce ? 4 : 1),
 		.greeting = s->timeout_command,
 		.command = s->timeout_command,
 		.mail = s->timeout_command,
@@ -142,17 +158,44 @@ static struct client_timeouts timeouts(const struct queue_settings *s)
 		.quit = QUIT_MS };
 }
 
+static struct str introduce(void *ctx, const struct endpoint *local)
+{
+	struct attempt *a = ctx;
+
+	return helo_of(queue_settings_now(a->lane->ql), &local->ip);
+}
+
 static void dial(struct attempt *a)
 {
 	const struct queue_settings *settings = queue_settings_now(a->lane->ql);
-	struct client_settings client = { .helo = str_tm(settings->hostname),
+	struct client_settings client = { .introduce = introduce,
 		.protocol = hop_now(a)->protocol,
-		.timeouts = timeouts(settings) };
+		.timeouts = timeouts(a->lane->ql, settings) };
 
 	metric_add(METRIC_dials, 1);
 	a->open = client_connect(a->lane->ql->loop, a->peers, a->peer_count,
 		a->sources.ips + a->source_at, a->sources.count - a->source_at, &client, dialled,
 		a);
+}
+
+/* Those that rest are left out, though never all without a reason. False: none is left. */
+static bool peers_are_awake(struct attempt *a)
+{
+	const struct client_outcome *why = NULL, *rests;
+	char key[ADDRESS_KEY];
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->peer_count; i++) {
+		rests = host_rests(a->lane->ql, address_key(&a->peers[i], hop_now(a)->source, key));
+		if (rests)
+			why = rests;
+		else
+			a->peers[n++] = a->peers[i];
+	}
+	a->peer_count = n;
+	if (n == 0)
+		note(a, why);
+	return n > 0;
 }
 
 /* Addresses of this server itself are no next hop. False: none is left. */
@@ -204,7 +247,7 @@ static void looked_up(void *ctx, const struct dns_addresses *answer)
 		note_own(a, CLASS_TEMPORARY, "4.4.4", "host %.*s not found", STR_ARG(h->host));
 	else if (a->peer_count == 0)
 		note_own(a, CLASS_PERMANENT, "5.4.4", "host %.*s not found", STR_ARG(h->host));
-	else if (peers_are_others(a)) {
+	else if (peers_are_others(a) && peers_are_awake(a)) {
 		dial(a);
 		return;
 	}
@@ -230,7 +273,7 @@ static bool hop_try(struct attempt *a)
 {
 	struct queue_loop *ql = a->lane->ql;
 	const struct hop *h = hop_now(a);
-	const struct client_outcome *rests = host_rests(ql, h);
+	const struct client_outcome *rests = host_rests(ql, h->rest_key);
 	struct endpoint *first = &a->peers[0];
 	struct why why;
 
@@ -342,15 +385,16 @@ static void sent(struct attempt *a, bool usable, bool stale)
 	a->parcel = NULL;
 	if (stale) {
 		lane_put_back(l, p);
-	} else {
-		p->tried |= hop_bit(a);
-		p->hosts_tried++;
-		if (outcomes_settle(p, &good))
-			lane_put_back(l, p);
-		else
-			parcel_return(p);
+		lane_sent(l, a, usable, LANE_STALE);
+		return;
 	}
-	lane_sent(l, a, usable, good);
+	p->tried |= hop_bit(a);
+	p->hosts_tried++;
+	if (outcomes_settle(p, &good))
+		lane_put_back(l, p);
+	else
+		parcel_return(p);
+	lane_sent(l, a, usable, good ? LANE_TAKEN : usable ? LANE_REFUSED : LANE_LOST);
 }
 
 void attempt_send(struct attempt *a, struct parcel *p)
@@ -364,6 +408,7 @@ void attempt_send(struct attempt *a, struct parcel *p)
 	p->success = client_offers(a->client) & CLIENT_DSN    ? REPORT_NONE
 		: hop_now(a)->protocol == TMAIL_PROTOCOL_LMTP ? REPORT_DELIVERED
 							      : REPORT_RELAYED;
+	a->send_at = loop_now(a->lane->ql->loop);
 	sending_start(a, p, sent);
 	a->sent++;
 }
@@ -375,6 +420,7 @@ struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
 	struct attempt *a = must_alloc(sizeof *a);
 
 	a->lane = lane;
+	a->since = loop_now(lane->ql->loop);
 	a->parcel = parcel;
 	a->bound = parcel != NULL;
 	a->skip = parcel ? parcel->tried : 0;

@@ -14,7 +14,8 @@
 enum { ATTEMPT_PEERS_MAX = 16 };
 
 struct attempt {
-	struct link link; /* of the lane's idle or busy */
+	struct link link;      /* of the lane's idle or busy */
+	struct link idle_link; /* of the loop's idle */
 	struct send_lane *lane;
 	struct parcel *parcel;         /* being sent, or waiting for this connection alone */
 	bool bound;                    /* connects for its parcel alone */
@@ -34,6 +35,8 @@ struct attempt {
 	struct str host; /* "name[address]:port", in host_text */
 	char host_text[320];
 	unsigned sent; /* transactions on this connection */
+	int64_t since,
+		send_at; /* loop_now: it looks for a host, or is connected; the last of them */
 	struct deadline idle;
 	struct sending *sending;
 	struct log_field id; /* for the log: what is told of it is told of those it sends, too */
@@ -63,10 +66,15 @@ struct sending;
 struct sending *sending_start(struct attempt *a, struct parcel *p,
 	void (*done)(struct attempt *a, bool usable, bool stale));
 
-/* rest.c: hosts that failed rest. Answers the reason while one does, else NULL. */
-const struct client_outcome *host_rests(struct queue_loop *ql, const struct hop *hop);
-void host_failed(struct queue_loop *ql, const struct hop *hop, const struct client_outcome *o);
-void host_answered(struct queue_loop *ql, const struct hop *hop);
+/* rest.c: what failed rests: a host (the rest_key of its hop), or an address (address_key).
+ * Answers the reason while it does, else NULL. */
+enum { ADDRESS_KEY = ENDPOINT_TEXT + 256 };
+struct str address_key(const struct endpoint *e, struct str source, char text[ADDRESS_KEY]);
+const struct client_outcome *host_rests(struct queue_loop *ql, struct str key);
+void host_failed(struct queue_loop *ql, struct str key, const struct client_outcome *o);
+void host_answered(struct queue_loop *ql, struct str key);
+/* All hosts of the route failed lately, and have not answered since. */
+bool hosts_failed(struct queue_loop *ql, const struct route *r);
 void hosts_wake(struct queue_loop *ql, bool all);
 
 #endif

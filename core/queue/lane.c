@@ -3,18 +3,37 @@
  * Lanes: parcels in, connections opened for them as long as that goes well. The number allowed
  * grows by one when as many transactions as it allows have succeeded, and is halved when a
  * connection fails. When none is left and no host answers, everybody who waits hears why at
- * once. What must hold: every parcel leaves by parcel_return, and a lane that has neither
- * parcels nor connections is gone.
+ * once. What all lanes share is shared so that a destination that is slow, or dead, leaves enough
+ * to the others: share_of_window says how many parcels may wait, may_open how many connections
+ * there may be. What must hold: every parcel leaves by parcel_return, and a lane that has neither
+ * parcels nor connections, nor a rate to keep to, is gone.
  */
 #include "queue/lane.h"
 
 #include "queue/attempt.h"
+#include "queue/limit.h"
+#include "queue/share.h"
 
 #include <stdlib.h>
 
-enum { LANE_FIRST = 5, LANE_COOL_MS = 3000 };
+enum {
+	LANE_COOL_MS = 3000,
+	LANE_SLOW_MS = 5000,  /* a transaction that takes longer */
+	LANE_TURN_MS = 2000,  /* a connection is kept so long while others have none */
+	RATE_LATE_US = 10000, /* what timers come late may be made up for */
+	GAP_UNKNOWN_US = 100000,
+	COME_MIN_US = 100000,
+	COME_MAX_US = 120000000
+};
 
 /* ---- life ------------------------------------------------------------------------------ */
+
+static void lane_pump(struct send_lane *l);
+
+static void next_is_due(struct deadline *d)
+{
+	lane_pump(container_of(d, struct send_lane, next));
+}
 
 static struct send_lane *lane_of(struct queue_loop *ql, struct route *route)
 {
@@ -26,45 +45,77 @@ static struct send_lane *lane_of(struct queue_loop *ql, struct route *route)
 	l->ql = ql;
 	l->route = route_ref(route);
 	l->key = l->route->key;
-	l->limit = LANE_FIRST;
-	list_init(&l->parcels);
+	/* Who failed lately is first tried by one. */
+	l->limit = hosts_failed(ql, route) ? 1 : LANE_FIRST;
+	deadline_init(&l->next, ql->loop, next_is_due);
+	line_init(&l->line);
 	list_init(&l->idle);
 	list_init(&l->busy);
 	map_put(&ql->lanes, l->key, l);
 	return l;
 }
 
+static bool lane_is_over(const struct send_lane *l)
+{
+	return l->line.count == 0 && l->open == 0 &&
+		(l->ql->draining || l->next_at <= loop_now(l->ql->loop));
+}
+
 static void lane_remove(struct send_lane *l)
 {
 	map_remove(&l->ql->lanes, l->key);
 	list_remove(&l->waiting);
+	deadline_clear(&l->next);
+	line_end(&l->line);
 	route_unref(&l->route);
 	free(l);
 }
 
-static unsigned lane_max(const struct send_lane *l)
+static const struct route_limits *lane_limits(struct send_lane *l)
 {
-	int64_t max = queue_settings_now(l->ql)->max_connections_destination;
+	const struct queue_settings *settings = queue_settings_now(l->ql);
 
-	return l->limit < max ? l->limit : (unsigned)max;
+	if (l->turn != l->ql->generation_turn) {
+		l->limits = limits_of(l->route, settings);
+		l->turn = l->ql->generation_turn;
+		l->next_at = 0; /* by the new rate, if there is one */
+	}
+	return &l->limits;
+}
+
+static unsigned lane_max(struct send_lane *l)
+{
+	unsigned max = lane_limits(l)->connections;
+
+	return l->limit < max ? l->limit : max;
+}
+
+/* ---- a rate ---------------------------------------------------------------------------- */
+
+/* False: the lane is pumped when it may. */
+static bool rate_allows(struct send_lane *l)
+{
+	int64_t wait = l->next_at - loop_now(l->ql->loop);
+
+	if (lane_limits(l)->rate_count == 0 || wait <= 0)
+		return true;
+	deadline_set(&l->next, (wait + 999) / 1000);
+	return false;
+}
+
+/* One goes. They are evenly spread: what a timer comes late is made up for, a pause is not. */
+static void rate_spend(struct send_lane *l)
+{
+	const struct route_limits *limits = lane_limits(l);
+	int64_t least = loop_now(l->ql->loop) - RATE_LATE_US;
+
+	if (limits->rate_count == 0)
+		return;
+	l->next_at = (l->next_at > least ? l->next_at : least) +
+		(int64_t)limits->rate_ms * 1000 / limits->rate_count;
 }
 
 /* ---- parcels --------------------------------------------------------------------------- */
-
-static void parcel_add(struct send_lane *l, struct parcel *p, bool first)
-{
-	l->parcel_count++;
-	if (first)
-		list_prepend(&l->parcels, &p->link);
-	else
-		list_append(&l->parcels, &p->link);
-}
-
-static void parcel_take(struct send_lane *l, struct parcel *p)
-{
-	l->parcel_count--;
-	list_remove(&p->link);
-}
 
 static bool parcel_is_stopped(const struct send_lane *l, const struct parcel *p)
 {
@@ -74,7 +125,7 @@ static bool parcel_is_stopped(const struct send_lane *l, const struct parcel *p)
 /* Nothing was tried, or nothing that ended anybody's round. */
 static void parcel_untouched(struct send_lane *l, struct parcel *p)
 {
-	parcel_take(l, p);
+	line_remove(&l->line, p, false);
 	p->untouched = p->hosts_tried == 0;
 	parcel_return(p);
 }
@@ -85,7 +136,7 @@ static void parcel_fail(
 {
 	struct client_outcome own = *o;
 
-	parcel_take(l, p);
+	line_remove(&l->line, p, false);
 	if (p->hosts_tried == 0) {
 		own.text = arena_str(p->arena, o->text);
 		host = arena_str(p->arena, host);
@@ -97,33 +148,73 @@ static void parcel_fail(
 	parcel_return(p);
 }
 
+/* Too many wait: back to the store, from where it comes again when, by what can be told, half of
+ * those that wait have gone and it is its turn among those that were turned away. */
+static void turn_away(struct send_lane *l, struct parcel *p)
+{
+	int64_t now = loop_now(l->ql->loop), gap = l->gap ? l->gap : GAP_UNKNOWN_US;
+	int64_t soonest = now + gap * (l->line.count / 2), wait;
+
+	l->come_at = (l->come_at > soonest ? l->come_at : soonest) + gap;
+	if (l->come_at > now + COME_MAX_US)
+		l->come_at = now + COME_MAX_US - (int64_t)random_below(COME_MAX_US / 4);
+	wait = l->come_at - now;
+	metric_add(METRIC_turned_away, 1);
+	line_remove(&l->line, p, false);
+	p->untouched = true;
+	p->come_again = clock_wall() + (wait > COME_MIN_US ? wait : COME_MIN_US);
+	parcel_return(p);
+}
+
 static struct parcel *parcel_for(struct send_lane *l, const struct attempt *a)
 {
-	LIST_EACH(struct parcel, p, &l->parcels, link)
+	struct parcel *next;
+
+	if (!rate_allows(l))
+		return NULL;
+	for (struct parcel *p = line_first(&l->line); p; p = next) {
+		next = line_next(&l->line, p);
 		if (parcel_is_stopped(l, p))
 			parcel_untouched(l, p);
 		else if (attempt_fits(a, p))
 			return p;
+	}
 	return NULL;
 }
 
 /* ---- connections ----------------------------------------------------------------------- */
 
-static bool idle_close_one(struct queue_loop *ql)
+static unsigned busy_connections(const struct queue_loop *ql)
 {
-	size_t at = 0;
-	struct str key;
-	void *value;
+	return ql->connections - ql->idle_count;
+}
 
-	while (map_next(&ql->lanes, &at, &key, &value)) {
-		struct send_lane *l = value;
+static void idle_add(struct send_lane *l, struct attempt *a)
+{
+	list_remove(&a->link);
+	list_prepend(&l->idle, &a->link);
+	list_append(&l->ql->idle, &a->idle_link);
+	l->ql->idle_count++;
+}
 
-		if (list_empty(&l->idle))
-			continue;
-		lane_idle_ended(l, container_of(l->idle.prev, struct attempt, link));
-		return true;
-	}
-	return false;
+/* From where it is, idle or not. */
+static void attempt_take(struct send_lane *l, struct attempt *a)
+{
+	list_remove(&a->link);
+	if (link_in_list(&a->idle_link))
+		l->ql->idle_count--;
+	list_remove(&a->idle_link);
+}
+
+/* The one that has been idle for longest, whosever it is. */
+static void idle_close_one(struct queue_loop *ql)
+{
+	struct attempt *a;
+
+	if (list_empty(&ql->idle))
+		return;
+	a = container_of(ql->idle.next, struct attempt, idle_link);
+	lane_idle_ended(a->lane, a);
 }
 
 static bool may_open(struct send_lane *l)
@@ -132,12 +223,15 @@ static bool may_open(struct send_lane *l)
 
 	if (l->open >= lane_max(l) || l->cool_until > loop_now(ql->loop))
 		return false;
-	if (ql->connections < ql->connections_max)
-		return true;
-	if (idle_close_one(ql) && ql->connections < ql->connections_max)
-		return true;
+	if (share_of_connections(l, busy_connections(ql))) {
+		if (ql->connections >= ql->connections_max)
+			idle_close_one(ql);
+		if (ql->connections < ql->connections_max)
+			return true;
+	}
 	if (!link_in_list(&l->waiting))
-		list_append(&ql->waiting, &l->waiting);
+		list_append(l->open == 0 && l->pace != LANE_SLOW ? &ql->waiting : &ql->wanting,
+			&l->waiting);
 	return false;
 }
 
@@ -146,20 +240,22 @@ static void attempt_open(struct send_lane *l, struct parcel *bound)
 	struct attempt *a;
 
 	if (bound)
-		parcel_take(l, bound);
+		line_remove(&l->line, bound, true);
 	else
 		l->opening++;
 	l->open++;
 	l->ql->connections++;
+	list_remove(&l->waiting);
 	a = attempt_new(l, bound);
 	list_append(&l->busy, &a->link);
 }
 
 static void attempt_give(struct send_lane *l, struct attempt *a, struct parcel *p)
 {
-	parcel_take(l, p);
-	list_remove(&a->link);
+	line_remove(&l->line, p, true);
+	attempt_take(l, a);
 	list_append(&l->busy, &a->link);
+	rate_spend(l);
 	attempt_send(a, p);
 }
 
@@ -173,20 +269,29 @@ static bool idle_takes(struct send_lane *l, struct parcel *p)
 	return false;
 }
 
+/* Connections that are being opened already and will do. With a rate they come one by one. */
+static bool enough_opening(struct send_lane *l)
+{
+	return l->opening >= (lane_limits(l)->rate_count ? 1 : l->line.count);
+}
+
 /* Parcels to connections, as far as there are some or may be more. */
 static void lane_serve(struct send_lane *l)
 {
-	while (!list_empty(&l->parcels)) {
-		struct parcel *p = container_of(l->parcels.next, struct parcel, link);
+	struct parcel *p;
+
+	while ((p = line_first(&l->line)) != NULL) {
 		bool bound = p->hosts_tried > 0;
 
 		if (parcel_is_stopped(l, p)) {
 			parcel_untouched(l, p);
 			continue;
 		}
+		if (!rate_allows(l))
+			return;
 		if (idle_takes(l, p))
 			continue;
-		if ((!bound && l->opening >= l->parcel_count) || !may_open(l))
+		if ((!bound && enough_opening(l)) || !may_open(l))
 			return;
 		attempt_open(l, bound ? p : NULL);
 	}
@@ -200,51 +305,82 @@ static void lane_pump(struct send_lane *l)
 		return;
 	l->pumping = true;
 	lane_serve(l);
+	if (l->line.count == 0)
+		list_remove(&l->waiting);
 	l->pumping = false;
-	if (list_empty(&l->parcels) && l->open == 0)
+	if (lane_is_over(l))
 		lane_remove(l);
 }
 
-/* There is room for another connection on this loop. */
-static void connection_closed(struct send_lane *l, struct attempt *a, bool abort)
+/* One connection less is busy: those that have none come before those that want more. */
+static void connections_offer(struct queue_loop *ql)
 {
-	struct queue_loop *ql = l->ql;
-	struct link *first;
+	struct link *first = list_pop(&ql->waiting);
 
-	list_remove(&a->link);
-	l->open--;
-	ql->connections--;
-	attempt_free(&a, abort);
-	lane_pump(l);
-	first = list_pop(&ql->waiting);
+	if (!first)
+		first = list_pop(&ql->wanting);
 	if (first)
 		lane_pump(container_of(first, struct send_lane, waiting));
 }
 
+/* Others first, who may close yet another of this lane. */
+static void lane_go_on(struct send_lane *l)
+{
+	bool pumping = l->pumping;
+
+	l->pumping = true;
+	connections_offer(l->ql);
+	l->pumping = pumping;
+	lane_pump(l);
+}
+
+static void connection_closed(struct send_lane *l, struct attempt *a, bool abort)
+{
+	attempt_take(l, a);
+	l->open--;
+	l->ql->connections--;
+	attempt_free(&a, abort);
+	lane_go_on(l);
+}
+
 /* ---- what attempts tell ---------------------------------------------------------------- */
+
+/* After so many messages, so much time, or when others wait for it. */
+static bool attempt_is_spent(struct send_lane *l, const struct attempt *a)
+{
+	const struct queue_settings *settings = queue_settings_now(l->ql);
+	int64_t age = loop_now(l->ql->loop) - a->since;
+
+	if (a->sent >= lane_limits(l)->messages || l->open > lane_limits(l)->connections)
+		return true;
+	if (settings->max_connection_time > 0 && age >= settings->max_connection_time * 1000)
+		return true;
+	return !list_empty(&l->ql->waiting) && (l->open > 1 || age >= LANE_TURN_MS * 1000LL);
+}
 
 static void attempt_next(struct send_lane *l, struct attempt *a)
 {
-	struct parcel *p = parcel_for(l, a);
+	struct parcel *p = attempt_is_spent(l, a) ? NULL : parcel_for(l, a);
 
 	if (p) {
 		attempt_give(l, a, p);
 		lane_pump(l);
-	} else if (l->ql->draining) {
+	} else if (l->ql->draining || attempt_is_spent(l, a)) {
 		connection_closed(l, a, false);
 	} else {
-		list_remove(&a->link);
-		list_prepend(&l->idle, &a->link);
+		idle_add(l, a);
 		attempt_rest(a);
-		lane_pump(l);
+		lane_go_on(l);
 	}
 }
 
 void lane_connected(struct send_lane *l, struct attempt *a)
 {
 	l->cool_until = 0;
+	a->since = loop_now(l->ql->loop);
 	if (a->bound) {
 		a->bound = false;
+		rate_spend(l);
 		attempt_send(a, a->parcel);
 		return;
 	}
@@ -252,19 +388,45 @@ void lane_connected(struct send_lane *l, struct attempt *a)
 	attempt_next(l, a);
 }
 
-static void all_fail(struct send_lane *l, const struct client_outcome *o, struct str host)
+/* Half as many; once for all that had begun before it was known. */
+static void lane_shrink(struct send_lane *l, const struct attempt *a)
 {
-	LIST_EACH(struct parcel, p, &l->parcels, link)
+	if (a->since <= l->cut_at)
+		return;
+	l->cut_at = loop_now(l->ql->loop);
+	l->limit = l->limit > 1 ? l->limit / 2 : 1;
+	l->good = 0;
+}
+
+static void lane_grow(struct send_lane *l)
+{
+	if (l->open < l->limit || ++l->good < l->limit)
+		return;
+	l->good = 0;
+	if (l->limit < lane_limits(l)->connections)
+		l->limit++;
+}
+
+static void all_fail(struct send_lane *l, const struct attempt *a, const struct client_outcome *o)
+{
+	struct parcel *next;
+
+	for (struct parcel *p = line_first(&l->line); p; p = next) {
+		next = line_next(&l->line, p);
 		if (parcel_is_stopped(l, p))
 			parcel_untouched(l, p);
-		else
-			parcel_fail(l, p, o, host);
+		else {
+			attempt_is_for(a, p);
+			parcel_fail(l, p, o, a->host);
+		}
+	}
 }
 
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o)
 {
-	l->limit = l->limit > 1 ? l->limit / 2 : 1;
-	l->good = 0;
+	if (loop_now(l->ql->loop) - a->since > LANE_SLOW_MS * 1000LL)
+		l->pace = LANE_SLOW;
+	lane_shrink(l, a);
 	if (a->bound) {
 		struct parcel *p = a->parcel;
 
@@ -273,21 +435,33 @@ void lane_failed(struct send_lane *l, struct attempt *a, const struct client_out
 	} else {
 		l->opening--;
 		if (l->open == 1)
-			all_fail(l, o, a->host);
+			all_fail(l, a, o);
 		else /* the others may still get through: no hurry for one more */
 			l->cool_until = loop_now(l->ql->loop) + LANE_COOL_MS * 1000;
 	}
 	connection_closed(l, a, true);
 }
 
-void lane_sent(struct send_lane *l, struct attempt *a, bool usable, bool good)
+/* What a transaction's length and end say of the destination. */
+static void lane_learn(struct send_lane *l, const struct attempt *a, enum lane_news news)
 {
-	if (good && ++l->good >= l->limit) {
-		l->good = 0;
-		if (l->limit == lane_max(l))
-			l->limit++;
-	}
-	if (usable && a->sent < queue_settings_now(l->ql)->max_messages_connection)
+	int64_t now = loop_now(l->ql->loop);
+
+	l->pace = now - a->send_at < LANE_SLOW_MS * 1000LL ? LANE_BRISK : LANE_SLOW;
+	if (l->last_end != 0 && l->line.count > 0)
+		l->gap = l->gap ? (7 * l->gap + now - l->last_end) / 8 : now - l->last_end;
+	l->last_end = now;
+	if (news == LANE_LOST)
+		lane_shrink(l, a);
+	else if (news == LANE_TAKEN)
+		lane_grow(l);
+}
+
+void lane_sent(struct send_lane *l, struct attempt *a, bool usable, enum lane_news news)
+{
+	if (news != LANE_STALE)
+		lane_learn(l, a, news);
+	if (usable)
 		attempt_next(l, a);
 	else
 		connection_closed(l, a, false);
@@ -300,18 +474,21 @@ void lane_idle_ended(struct send_lane *l, struct attempt *a)
 
 void lane_put_back(struct send_lane *l, struct parcel *p)
 {
-	parcel_add(l, p, true);
+	line_put_back(&l->line, p);
 }
 
 /* ---- what others do -------------------------------------------------------------------- */
 
 static void parcel_came(struct task *task)
 {
-	struct parcel *p = container_of(task, struct parcel, task);
+	struct parcel *p = container_of(task, struct parcel, task), *excess;
 	struct send_lane *l = lane_of(queue_here(), p->route);
 
 	p->began = clock_mono();
-	parcel_add(l, p, false);
+	line_add(&l->line, p);
+	excess = line_excess(&l->line, p, share_of_window());
+	if (excess)
+		turn_away(l, excess);
 	lane_pump(l);
 }
 
@@ -329,11 +506,14 @@ void lanes_recall(struct queue_loop *ql, bool all)
 
 	while (map_next(&ql->lanes, &at, &key, &value)) {
 		struct send_lane *l = value;
+		struct parcel *next;
 
-		LIST_EACH(struct parcel, p, &l->parcels, link)
+		for (struct parcel *p = line_first(&l->line); p; p = next) {
+			next = line_next(&l->line, p);
 			if (all || parcel_is_stopped(l, p))
 				parcel_untouched(l, p);
-		if (list_empty(&l->parcels) && l->open == 0)
+		}
+		if (lane_is_over(l))
 			lane_remove(l);
 	}
 }
@@ -364,7 +544,7 @@ void lanes_close(struct queue_loop *ql, bool busy)
 			LIST_EACH(struct attempt, a, &l->busy, link)
 				attempt_abort(a);
 		l->pumping = false;
-		if (list_empty(&l->parcels) && l->open == 0)
+		if (lane_is_over(l))
 			lane_remove(l);
 	}
 }

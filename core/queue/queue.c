@@ -64,6 +64,7 @@ struct generation *queue_generation_now(struct queue_loop *ql)
 	}
 	generation_unref(&ql->generation);
 	ql->generation = g;
+	ql->generation_turn++;
 	ql->connections_max = share(queue.settings_of(g)->max_connections);
 	routes_forget(ql, true);
 	return g;
@@ -97,10 +98,13 @@ static struct queue_loop *loop_part_new(struct loop *loop)
 	ql->loop = loop;
 	ql->index = loop_index(loop);
 	ql->generation = generation_ref(queue.generation);
+	ql->generation_turn = 1;
 	ql->connections_max = share(queue.settings_of(ql->generation)->max_connections);
 	list_init(&ql->commits);
 	list_init(&ql->spools);
 	list_init(&ql->waiting);
+	list_init(&ql->wanting);
+	list_init(&ql->idle);
 	subject_init(&ql->subject, loop, queue.generation);
 	return ql;
 }
@@ -120,6 +124,7 @@ static void loop_part_end(struct queue_loop *ql, void *ctx)
 	hosts_wake(ql, true);
 	map_free(&ql->works);
 	map_free(&ql->lanes);
+	map_free(&ql->asking);
 	buf_free(&ql->release);
 	subject_end(&ql->subject);
 	generation_unref(&ql->generation);

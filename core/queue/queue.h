@@ -21,7 +21,9 @@ struct queue_settings {
 	int64_t delay_warning;       /* 0: none */
 	struct tmail_list local_ips; /* of struct tmail_str; empty: the kernel's choice */
 	int64_t max_connections, max_connections_destination, max_messages_connection;
-	int64_t max_recipients_transaction, idle_timeout, host_rest;
+	int64_t max_recipients_transaction, max_connection_time, idle_timeout, host_rest;
+	struct tmail_list destinations; /* of struct destination_settings (limit.h) */
+	struct tmail_list helo;         /* of struct helo_settings (source.h) */
 	int64_t timeout_connect, timeout_command, timeout_data;
 	int64_t bounce_size; /* larger messages are returned as headers only */
 	struct tmail_str bounce_template, template_text; /* the file, and what is in it */
@@ -70,23 +72,46 @@ void queue_inject(struct loop *loop, struct message *m, enum tmail_client_kind k
 
 /* For the verbs of admin; any thread that may wait. With the server stopped they act on the
  * store alone (g: a PURPOSE_ADMIN generation), and what they change is found at the next start. */
-struct queue_filter {
-	struct id id; /* zero: any */
-	struct str sender, recipient, reason;
-	int64_t before; /* microseconds since 1970; 0: any */
-	uint32_t held;  /* as in tmail_queue_find */
-	uint32_t fates;
-	uint32_t limit;
+enum queue_state { /* of a living recipient */
+	QUEUE_ACTIVE,  /* being delivered to at this moment; with the server stopped nobody is */
+	QUEUE_WAITING, /* not tried yet */
+	QUEUE_DEFERRED,
+	QUEUE_HELD,
+	QUEUE_STATES
 };
-enum queue_action { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_DISCARD, QUEUE_BOUNCE };
+struct queue_filter { /* every one that is set must match */
+	struct id id;
+	struct str sender, recipient, reason; /* as in tmail_queue_find */
+	int64_t before, after; /* received before, not before; microseconds since 1970; 0: any */
+	uint32_t states;       /* 1 << enum queue_state; 0: any */
+	uint32_t limit;        /* no further message when there were so many; 0: all */
+};
+/* In the order in which they came, those of a message together. found answers other than 0 to end
+ * it. */
 int queue_find(struct generation *g, const struct queue_filter *filter,
-	int (*found)(void *ctx, const struct tmail_queue_entry *entry), void *ctx, struct why *why);
+	int (*found)(void *ctx, const struct tmail_queue_entry *entry, enum queue_state state),
+	void *ctx, struct why *why);
 int queue_counts(struct generation *g, struct tmail_queue_counts *counts, struct why *why);
-/* Acts at once; *touched counts messages. dry: only counts. words: reason of hold, text of bounce.
- * Discard and bounce act on the recipients that match, the others on their messages. Who is being
- * sent to at this moment has his own end. */
-int queue_act(struct generation *g, const struct queue_filter *filter, enum queue_action action,
-	struct str words, bool dry, uint64_t *touched, struct why *why);
+/* Who is being delivered to, at this moment. */
+struct queue_activity;
+struct queue_activity *queue_activity(void);
+void queue_activity_free(struct queue_activity **a);
+enum queue_state queue_state(const struct queue_activity *a, const struct tmail_queue_entry *e);
+
+enum queue_action { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_DISCARD, QUEUE_BOUNCE };
+struct queue_order {
+	enum queue_action action;
+	struct str words; /* reason of hold, text of bounce; empty: the usual */
+	bool dry;         /* only count */
+	void (*progress)(void *ctx, uint64_t done, uint64_t of); /* of recipients; or NULL */
+	void *ctx;
+};
+/* Acts at once; *touched counts messages. Discard and bounce act on the recipients that match, the
+ * others on their messages: release on what is held, retry on what is not. A retry forgets what is
+ * known of routes and hosts, and calls back what waits for a connection, to be routed anew. Who is
+ * being sent to at this moment has his own end. */
+int queue_act(struct generation *g, const struct queue_filter *filter,
+	const struct queue_order *order, uint64_t *touched, struct why *why);
 /* Envelope, states and content (limit octets) of one message; the arena takes it all. */
 int queue_show(struct generation *g, struct id id, uint64_t limit, struct arena *arena,
 	struct tmail_queue_content *content, struct why *why);

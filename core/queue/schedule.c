@@ -15,6 +15,8 @@
 #include <stdlib.h>
 
 enum { CLAIM_MAX = 256, POLL_MS = 5000, UNREADABLE_DELAY_S = 300 };
+/* Claims that are given back until some time are so by tenths of a second, many at once. */
+enum { RELEASE_STEP_US = 100000 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -42,31 +44,49 @@ void schedule_unlock(void)
 
 /* ---- giving back ----------------------------------------------------------------------- */
 
+struct released {
+	struct tmail_id id;
+	int64_t due;
+};
 struct release {
 	struct job job;
-	struct buf ids;
-	uint32_t count;
+	struct buf all; /* of struct released, those of one time together */
+	size_t count;
 };
+
+static void release_some(const struct released *first, uint32_t count)
+{
+	struct arena *arena = arena_new(256 + count * sizeof(struct tmail_id));
+	struct tmail_id *ids = ARENA_ARRAY(arena, struct tmail_id, count);
+	struct tmail_queue_release question = {
+		.size = sizeof question, .count = count, .ids = ids, .due = first->due
+	};
+
+	for (uint32_t i = 0; i < count; i++)
+		ids[i] = first[i].id;
+	if (service_ask_wait(queue.store, TMAIL_QUEUE_RELEASE, &question, NULL, arena) != TMAIL_OK)
+		log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", count));
+	arena_free(&arena);
+	schedule_due_at(first->due ? first->due : clock_wall());
+}
 
 static void release_work(struct job *job)
 {
 	struct release *r = container_of(job, struct release, job);
-	struct tmail_queue_release question = { .size = sizeof question,
-		.count = r->count,
-		.ids = (const struct tmail_id *)(const void *)r->ids.data };
-	struct arena *arena = arena_new(256);
+	const struct released *all = (const struct released *)(const void *)r->all.data;
 
-	if (service_ask_wait(queue.store, TMAIL_QUEUE_RELEASE, &question, NULL, arena) != TMAIL_OK)
-		log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", r->count));
-	arena_free(&arena);
-	schedule_due_at(clock_wall());
+	for (size_t i = 0, n; i < r->count; i += n) {
+		for (n = 1; i + n < r->count && all[i + n].due == all[i].due; n++)
+			;
+		release_some(all + i, (uint32_t)n);
+	}
 }
 
 static void release_done(struct job *job)
 {
 	struct release *r = container_of(job, struct release, job);
 
-	buf_free(&r->ids);
+	buf_free(&r->all);
 	free(r);
 }
 
@@ -75,8 +95,8 @@ static void release_all(struct task *task)
 	struct queue_loop *ql = container_of(task, struct queue_loop, release_task);
 	struct release *r = must_alloc(sizeof *r);
 
-	r->ids = ql->release;
-	r->count = (uint32_t)(r->ids.len / sizeof(struct tmail_id));
+	r->all = ql->release;
+	r->count = r->all.len / sizeof(struct released);
 	ql->release = (struct buf){ 0 };
 	r->job.work = release_work;
 	r->job.done = release_done;
@@ -86,9 +106,10 @@ static void release_all(struct task *task)
 	release_done(&r->job);
 }
 
-void schedule_release(struct queue_loop *ql, struct id id)
+void schedule_release(struct queue_loop *ql, struct id id, int64_t due)
 {
-	struct tmail_id own = tm_id(id);
+	struct released own = { tm_id(id),
+		(due + RELEASE_STEP_US - 1) / RELEASE_STEP_US * RELEASE_STEP_US };
 
 	if (ql->release.len == 0) {
 		ql->release_task.run = release_all;
@@ -131,7 +152,7 @@ void schedule_fresh(struct queue_loop *ql, struct message *m, uint64_t size)
 	if (atomic_fetch_add(&queue.live, 1) >= QUEUE_LIVE_MAX) {
 		atomic_fetch_sub(&queue.live, 1);
 		atomic_store(&schedule.full, true);
-		schedule_release(ql, id_tm(m->envelope.id));
+		schedule_release(ql, id_tm(m->envelope.id), 0);
 		message_free(&m);
 		return;
 	}

@@ -14,8 +14,8 @@ void schedule_end(void); /* on the first loop: nothing is claimed any more */
 /* A message that is durable and claimed by this process; it is taken. size: of its content,
  * which may have been dropped from memory. */
 void schedule_fresh(struct queue_loop *ql, struct message *m, uint64_t size);
-/* Its claim is given back: nobody of it was tried. */
-void schedule_release(struct queue_loop *ql, struct id id);
+/* Its claim is given back: nobody of it was tried. due: clock_wall, 0 is as it was. */
+void schedule_release(struct queue_loop *ql, struct id id, int64_t due);
 /* Something in the store is, or will be, due. Any thread. */
 void schedule_due_at(int64_t due);
 /* A work of this loop has ended. */

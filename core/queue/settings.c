@@ -5,7 +5,9 @@
  * without a unit were minutes for lifetimes and seconds for time limits.
  */
 #include "base/num.h"
+#include "queue/limit.h"
 #include "queue/report.h"
+#include "queue/source.h"
 #include "sys/file.h"
 
 enum { TEMPLATE_MAX = 64 * 1024 };
@@ -20,6 +22,12 @@ enum { TEMPLATE_MAX = 64 * 1024 };
 	TMAIL_DURATION(struct queue_settings, member, name, fallback, min, max, summary)
 #define INT(member, name, fallback, min, max, summary)                                             \
 	TMAIL_INT(struct queue_settings, member, name, fallback, min, max, summary)
+#define GROUPS(member, name, ctype, list, sample, summary)                                         \
+	{                                                                                          \
+		name, TMAIL_TYPE_GROUPS, 0,                                                        \
+			TMAIL_MEMBER(struct tmail_list, struct queue_settings, member), NULL, 0,   \
+			0, summary, NULL, TMAIL_LIST(list), sizeof(ctype), sample                  \
+	}
 
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
@@ -59,11 +67,21 @@ static const struct tmail_option options[] = {
 		"Messages that are sent over one connection before it is closed."),
 	INT(max_recipients_transaction, "max_recipients_transaction", "100", 1, 10000,
 		"Recipients of one message that are sent to a destination at once."),
+	DURATION(max_connection_time, "max_connection_time", "5m", 0, DAY,
+		"How long messages are sent over one connection before it is closed; 0 is no "
+		"limit."),
 	DURATION(idle_timeout, "idle_timeout", "5s", 0, HOUR,
 		"How long a connection is kept for the next message."),
 	DURATION(host_rest, "host_rest", "1m", 0, DAY,
 		"How long a host that could not be reached is left alone; it doubles up to 16 "
 		"times."),
+	GROUPS(destinations, "destinations", struct destination_settings, destination_options,
+		"( { domain = \".example.com\"; connections = 2; rate = \"5/s\"; messages = 10; } )",
+		"What single destinations may be asked to take."),
+	GROUPS(helo, "helo", struct helo_settings, helo_options,
+		"( { ip = \"192.0.2.7\"; name = \"out7.example.com\"; } )",
+		"The name that other servers are told where the connection comes from this address, "
+		"in place of hostname."),
 	DURATION(timeout_connect, "timeout_connect", "30s", SECOND, HOUR,
 		"The wait for a connection to one of a host's addresses."),
 	SAMPLED(TMAIL_TYPE_DURATION, int64_t, timeout_command, "timeout_command", "5m", SECOND, DAY,
@@ -122,5 +140,7 @@ bool queue_settings_read(struct conf *c, struct queue_settings *settings, struct
 	conf_read(c, g, &table, 1, NULL, problems);
 	waits_check(g, settings, problems);
 	template_read(c, g, settings, problems);
+	limits_check(g, settings, problems);
+	helo_check(g, settings, problems);
 	return problems->count == before;
 }

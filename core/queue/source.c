@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Local addresses, parsed and drawn.
+ * Local addresses, parsed and drawn, and their names.
  */
 #include "queue/source.h"
 
-#include "base/str.h"
+#include "mail/domain.h"
 #include "sys/clock.h"
 
 static bool source_add(struct sources *s, struct str text, struct why *why)
@@ -65,4 +65,40 @@ bool sources_parse(
 	if (!s->ordered && s->count > 1)
 		sources_shuffle(s);
 	return true;
+}
+
+/* ---- names ----------------------------------------------------------------------------- */
+
+const struct tmail_option helo_options[2] = {
+	TMAIL_STRING(struct helo_settings, ip, "ip", NULL, "The local address."),
+	TMAIL_STRING(struct helo_settings, name, "name", NULL,
+		"Its name; the address should have it as its reverse name, and it the address."),
+};
+
+void helo_check(const struct conf_group *group, const struct queue_settings *settings,
+	struct problems *problems)
+{
+	size_t i = 0;
+	struct ip ip;
+
+	TMAIL_EACH(struct helo_settings, h, settings->helo) {
+		const struct conf_group *g = conf_list_at(group, "helo", i++);
+
+		if (!ip_parse(str_tm(h->ip), &ip))
+			problem_add(
+				problems, g, "ip", "'%.*s' is no address", STR_ARG(str_tm(h->ip)));
+		if (!domain_or_literal(str_tm(h->name)))
+			problem_add(problems, g, "name", "'%.*s' is no name of a host",
+				STR_ARG(str_tm(h->name)));
+	}
+}
+
+struct str helo_of(const struct queue_settings *settings, const struct ip *from)
+{
+	struct ip ip;
+
+	TMAIL_EACH(struct helo_settings, h, settings->helo)
+		if (ip_parse(str_tm(h->ip), &ip) && ip_equal(&ip, from))
+			return str_tm(h->name);
+	return str_tm(settings->hostname);
 }

@@ -30,14 +30,17 @@ struct queue_loop {
 	unsigned index;
 	struct generation *generation; /* in force, a reference */
 	int64_t generation_seen;       /* loop_now when it was looked for */
+	unsigned generation_turn;      /* another number with each */
 	struct subject subject;        /* to ask the store what it answers at once */
 	struct link commits, spools;   /* of sessions of this loop, under way */
 	struct map works;              /* struct work by id */
 	struct map lanes;              /* struct send_lane by key */
-	struct map rests;              /* struct rest by host */
+	struct map rests;              /* struct rest by host or address */
 	struct map routes;             /* struct route_kept by question */
-	struct link waiting;           /* lanes that wait for a connection to become free */
-	unsigned connections, connections_max;
+	struct map asking;             /* questions for routes under way, by domain: share.c */
+	struct link waiting, wanting;  /* lanes that wait for their first connection; for more */
+	struct link idle;              /* attempts, idle for longest first */
+	unsigned connections, connections_max, idle_count;
 	unsigned busy; /* works, and injections */
 	struct deadline tick;
 	struct buf release; /* ids to be given back to the store */
@@ -60,6 +63,8 @@ struct queue {
 };
 extern struct queue queue;
 
+/* The store, whether the queue runs or not; NULL: no module keeps one. */
+struct service *queue_store(struct generation *g);
 /* The part of the loop this runs on. */
 struct queue_loop *queue_here(void);
 struct queue_loop *queue_loop_of(struct loop *loop);

@@ -86,7 +86,7 @@ static struct str sources_text(const struct finding *f, const struct hop *hop)
 static void host_judge(const struct finding *f, struct way_host *h, const struct location *at)
 {
 	struct queue_loop *ql = finding_part(f);
-	const struct client_outcome *rests = ql ? host_rests(ql, h->hop) : NULL;
+	const struct client_outcome *rests = ql ? host_rests(ql, h->hop->rest_key) : NULL;
 	struct arena *arena = f->way->arena;
 	struct sources sources;
 	struct why why;

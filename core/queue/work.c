@@ -15,13 +15,15 @@
 #include "mail/reply.h"
 #include "queue/accept.h"
 #include "queue/bounce.h"
-#include "queue/lane.h"
 #include "queue/outcome.h"
 #include "queue/schedule.h"
+#include "queue/share.h"
 
 #include <stdlib.h>
 
 enum { STEP_ASK, STEP_ROUTE };
+#define LAST_TURN_US (INT64_C(3600) * 1000000) /* at the end of life, to get its turn */
+#define ASK_AGAIN_US (INT64_C(5) * 1000000)
 
 /* ---- parcels --------------------------------------------------------------------------- */
 
@@ -49,6 +51,25 @@ void parcel_free(struct parcel **pp)
 	arena_free(&arena);
 }
 
+/* Too many wait for its destination: nobody tried it, and the store hands it out again then. But
+ * who has long been past the end of his life waits no more. */
+static void put_off(struct work *w, uint32_t index, int64_t until)
+{
+	struct client_outcome o = { .class = CLASS_TEMPORARY,
+		.stage = STAGE_CONNECT,
+		.enhanced = "4.4.5",
+		.text = STR_INIT("the destination takes less mail than there is for it") };
+
+	if (clock_wall() > outcome_end_of_life(w) + LAST_TURN_US) {
+		outcome_set(w, index, &o, NULL, NULL);
+		return;
+	}
+	w->recipients[index].state = RECIPIENT_AWAY;
+	w->release = true;
+	if (w->release_due == 0 || until < w->release_due)
+		w->release_due = until;
+}
+
 static void parcel_arrived(struct task *task)
 {
 	struct parcel *p = container_of(task, struct parcel, task);
@@ -57,13 +78,16 @@ static void parcel_arrived(struct task *task)
 	must(w->out > 0);
 	w->out--;
 	for (uint32_t i = 0; i < p->count; i++) {
-		if (!p->untouched) {
-			outcome_set(w, p->recipients[i].index, &p->recipients[i].outcome, p,
-				&p->recipients[i]);
-			continue;
+		uint32_t index = p->recipients[i].index;
+
+		if (p->come_again != 0) {
+			put_off(w, index, p->come_again);
+		} else if (p->untouched) {
+			w->recipients[index].state = RECIPIENT_DUE;
+			w->again = true;
+		} else {
+			outcome_set(w, index, &p->recipients[i].outcome, p, &p->recipients[i]);
 		}
-		w->recipients[p->recipients[i].index].state = RECIPIENT_DUE;
-		w->again = true;
 	}
 	parcel_free(&p);
 	work_go_on(w);
@@ -236,6 +260,7 @@ static void route_found(void *ctx, struct route *route)
 	struct work *w = ctx;
 
 	w->routing = false;
+	share_give(w->ql, str_tm(w->asking->ask.domain));
 	route_says(w, route);
 	work_go_on(w);
 }
@@ -257,6 +282,10 @@ static bool ask_routers(struct work *w)
 	else
 		route = route_kept(w->ql, &ask);
 	if (!route) {
+		if (!share_take(w->ql, domain)) {
+			put_off(w, w->cursor, clock_wall() + ASK_AGAIN_US);
+			return true;
+		}
 		if (!w->asking)
 			w->asking = ARENA_NEW(w->m->arena, struct route_asking);
 		*w->asking = (struct route_asking){ .ql = w->ql,
@@ -266,10 +295,11 @@ static bool ask_routers(struct work *w)
 			.found = route_found,
 			.ctx = w };
 		route = route_ask(w->asking);
-	}
-	if (!route) {
-		w->routing = true;
-		return false;
+		if (!route) {
+			w->routing = true;
+			return false;
+		}
+		share_give(w->ql, domain);
 	}
 	route_says(w, route);
 	return true;
@@ -437,7 +467,7 @@ static void work_free(struct work *w)
 	struct message *m = w->m;
 
 	if (w->release && !w->ended)
-		schedule_release(ql, w->id);
+		schedule_release(ql, w->id, w->release_due);
 	map_remove(&ql->works, str_make((const char *)&w->id, sizeof w->id));
 	if (w->subject) {
 		subject_message_end(w->subject);

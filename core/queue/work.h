@@ -54,14 +54,15 @@ struct work {
 	uint64_t size;                     /* of the content, wherever it is */
 	atomic_uchar stop;                 /* enum work_stop */
 	struct str stop_words;
-	unsigned out;     /* parcels */
-	unsigned writing; /* commits */
-	bool routing;     /* an answer is waited for */
-	bool reporting;   /* a bounce is being made */
-	bool checking;    /* the store is asked what became of the others */
-	bool ended;       /* END was handed in */
-	bool release;     /* somebody of this round was not tried: the claim is given back */
-	bool again;       /* somebody became due behind the cursor */
+	unsigned out;        /* parcels */
+	unsigned writing;    /* commits */
+	bool routing;        /* an answer is waited for */
+	bool reporting;      /* a bounce is being made */
+	bool checking;       /* the store is asked what became of the others */
+	bool ended;          /* END was handed in */
+	bool release;        /* somebody of this round was not tried: the claim is given back */
+	int64_t release_due; /* until then; 0: due as it was */
+	bool again;          /* somebody became due behind the cursor */
 	uint8_t step;
 	uint32_t cursor;
 	struct parcel *open[8]; /* parcels being filled */
@@ -109,9 +110,11 @@ struct parcel {
 	/* Of the transaction under way, for those it settles. */
 	struct str host;
 	enum recipient_report success;
-	struct str mail_from; /* the sender that the next server is told */
-	bool untouched;       /* nothing was tried: it was stopped */
-	int64_t began;        /* clock_mono */
+	struct str mail_from;        /* the sender that the next server is told */
+	bool untouched;              /* nothing was tried: it was stopped, or there were too many */
+	int64_t come_again;          /* too many: when there may be fewer, clock_wall; else 0 */
+	struct line_sender *in_line; /* where it waits */
+	int64_t began;               /* clock_mono */
 };
 struct parcel *parcel_new(struct work *w, struct route *route, uint32_t cap);
 /* On the lane's loop: back to the work, with an outcome for each. */

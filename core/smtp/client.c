@@ -399,7 +399,9 @@ static struct client *client_new(struct client_open *open, const struct dial_res
 	c->arena = arena_new(256);
 	c->words = arena_new(1024);
 	c->settings = open->settings;
-	c->settings.helo = arena_str(c->arena, open->settings.helo);
+	if (c->settings.introduce)
+		c->settings.helo = c->settings.introduce(open->ctx, &result->local);
+	c->settings.helo = arena_str(c->arena, c->settings.helo);
 	c->peer = result->peer;
 	c->local = result->local;
 	c->open = open;
@@ -433,7 +435,8 @@ struct client_open *client_connect(struct loop *loop, const struct endpoint *pee
 	struct client_open *open = must_alloc(sizeof *open + settings->helo.len);
 	char *helo = (char *)(open + 1);
 
-	memcpy(helo, settings->helo.data, settings->helo.len);
+	if (settings->helo.len)
+		memcpy(helo, settings->helo.data, settings->helo.len);
 	open->loop = loop;
 	open->settings = *settings;
 	open->settings.helo = str_make(helo, settings->helo.len);

@@ -21,6 +21,8 @@ struct client_timeouts { /* ms (RFC 5321 4.5.3.2) */
 };
 struct client_settings {
 	struct str helo; /* our name */
+	/* Or, where it depends on where the connection comes from; ctx is client_connect's. */
+	struct str (*introduce)(void *ctx, const struct endpoint *local);
 	enum tmail_protocol protocol;
 	bool chunking; /* BDAT where it saves a wait (RFC 3030) */
 	struct client_timeouts timeouts;
