@@ -170,7 +170,7 @@ static const struct queue_settings *house_settings_of(const struct generation *g
 	return &house.settings;
 }
 
-static void house_generation(const char *settings, const char *modules, enum purpose purpose)
+static void house_generation_of(const char *conf, enum purpose purpose)
 {
 	static const char *const nowhere[] = { NULL }, *const only[] = { "test/memory", NULL };
 	struct problems problems = { 0 };
@@ -180,14 +180,8 @@ static void house_generation(const char *settings, const char *modules, enum pur
 		.module_dirs = nowhere,
 		.only = only,
 		.trusted_uid = geteuid() };
-	struct buf text = { 0 };
 
-	buf_printf(&text,
-		"hostname = \"me.example\";\nqueue = { %s };\n"
-		"modules = ( %s { module = \"test/memory\"; } );\n",
-		settings, modules);
-	setup.conf = conf_parse(buf_str(&text), "test.conf", &problems);
-	buf_free(&text);
+	setup.conf = conf_parse(str_c(conf), "test.conf", &problems);
 	queue_settings_read(setup.conf, &house.settings, &problems);
 	house.settings.hostname = (struct tmail_str)TMAIL_STR("me.example");
 	house.generation = generation_new(&setup, NULL, &problems);
@@ -195,6 +189,19 @@ static void house_generation(const char *settings, const char *modules, enum pur
 		fprintf(stderr, "%s\n", problems.text[i]);
 	must(problems.count == 0 && house.generation);
 	generation_install(generation_ref(house.generation));
+}
+
+__attribute__((unused)) static void house_generation(
+	const char *settings, const char *modules, enum purpose purpose)
+{
+	struct buf text = { 0 };
+
+	buf_printf(&text,
+		"hostname = \"me.example\";\nqueue = { %s };\n"
+		"modules = ( %s { module = \"test/memory\"; } );\n",
+		settings, modules);
+	house_generation_of(buf_c(&text), purpose);
+	buf_free(&text);
 }
 
 static void house_preload(void)
