@@ -30,7 +30,8 @@ CLIENT = "client MX 10 back.client\nback.client A " + BACK + "\n"
 class World:
     """with World(build, {"test": "one MX 10 mx.one\\nmx.one A 192.0.2.1"}) as world: ..."""
 
-    def __init__(self, build, zones, queue="host_rest = 0;", settings="", **of_tmail):
+    def __init__(self, build, zones, queue="host_rest = 0;", settings="",
+                 timeout_connect="5s", **of_tmail):
         self.stack, self.numbers = contextlib.ExitStack(), itertools.count(1)
         zones = dict(zones, test=CLIENT + zones.get("test", ""))
         try:
@@ -38,7 +39,7 @@ class World:
             self.back = self.sink(BACK)
             self.server = Tmail(
                 build, "smtp = { reverse_lookup = 0; };\n"
-                f"queue = {{ timeout_connect = \"5s\"; {queue} }};\n{self.dns.setting}{settings}",
+                f"queue = {{ timeout_connect = \"{timeout_connect}\"; {queue} }};\n{self.dns.setting}{settings}",
                 **{"modules": MODULES, **of_tmail})
             self.stack.enter_context(self.server)
             self.server.command("relayip", "add", "127.0.0.1")
@@ -67,8 +68,7 @@ class World:
     def send(self, *recipients, content=b"Subject: refused\r\n\r\ntext\r\n"):
         """Sender of its own, for one message."""
         sender = f"writer-{next(self.numbers)}@client.test"
-        session = Session(self.server.port, *(
-            [self.server.address] if hasattr(self.server, "address") else []))
+        session = Session(self.server.port)
         answer = session.message(sender, recipients, content)
         session.close()
         assert answer[0] == 250, answer

@@ -51,6 +51,11 @@ class Talk:
     def verbs(self):
         return [line.partition(" ")[0].upper() for _, line in self.lines if line]
 
+    def chunk(self, size):
+        """None when the connection ends in it."""
+        octets = self.rfile.read(size)
+        return octets if len(octets) == size else None
+
     def content(self):
         """As it was before the dots were stuffed; None when the connection ends in it."""
         lines = []
@@ -91,7 +96,7 @@ def positive(reply):
 class Sink:
     """with Sink() as sink: sink.port, sink.messages, sink.talks, sink.wait(n)"""
 
-    offers = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 0", "DSN")
+    offers = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 0", "DSN")  # CHUNKING can be, too
 
     def __init__(self, address="127.0.0.1", answer=None, keep=lambda content: content, port=0,
                  offers=None):
@@ -150,7 +155,7 @@ class Sink:
                 self.change.notify_all()
 
     def session(self, talk):
-        sender, recipients = None, []
+        sender, recipients, chunks = None, [], b""
         greeting = self.answer("CONNECT", talk.peer)
         going = talk.say("220 sink.test ESMTP" if greeting is None else greeting)
         while going:
@@ -159,7 +164,14 @@ class Sink:
                 return
             verb, _, argument = line.decode("latin-1").strip().partition(" ")
             verb = verb.upper()
+            if verb == "BDAT":
+                chunk = talk.chunk(int(argument.split()[0]))
+                if chunk is None:
+                    return
+                chunks += chunk
             said = self.answer(verb, argument)
+            if verb in ("DATA", "BDAT") and not recipients and said is None:
+                said = "503 5.5.1 For nobody"
             if not positive(said):
                 going = talk.say(said)
                 continue
@@ -180,6 +192,9 @@ class Sink:
                 if positive(said):
                     self.take(Message(talk, sender, recipients, self.keep(content)))
                 sender, recipients = None, []
+            elif verb == "BDAT" and argument.upper().endswith("LAST"):
+                self.take(Message(talk, sender, recipients, self.keep(chunks)))
+                sender, recipients, chunks = None, [], b""
             elif verb == "QUIT":
                 usual = "221 2.0.0 Bye"
             going = talk.say(usual if said is None else said) and verb != "QUIT"
