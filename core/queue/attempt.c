@@ -44,7 +44,7 @@ static void note(struct attempt *a, const struct client_outcome *o)
 {
 	bool forever = o->class == CLASS_PERMANENT || o->code / 100 == 5;
 
-	log_event(LEVEL_DEBUG, &a->log, "host_failed", LOG_STR("host", hop_now(a)->host),
+	log_event(LEVEL_DEBUG, &a->log, "host_failed", LOG_STR("host", hop_now(a)->rest_key),
 		LOG_C("stage", stages[o->stage]), LOG_IF(o->code, LOG_NUM("code", o->code)),
 		LOG_STR("reply", o->text), LOG_NUM("ms", (clock_mono() - a->began) / 1000));
 	if (forever && a->temporary)
@@ -76,7 +76,7 @@ static void note_own(
 
 void attempt_is_for(const struct attempt *a, const struct parcel *p)
 {
-	log_event(LEVEL_DEBUG, &a->log, "sending", LOG_ID("id", p->work->id),
+	log_event(LEVEL_DEBUG, &a->log, a->client ? "sending" : "connecting", LOG_ID("id", p->work->id),
 		LOG_NUM("rcpts", p->count), LOG_IF(a->client, LOG_STR("host", a->host)));
 }
 
