@@ -28,7 +28,8 @@ struct smtp_server {
 	struct listener *listener;
 	int32_t role;
 	bool proxy;
-	struct str name; /* malloc'd when name_owned */
+	atomic_bool leaving; /* takes no new clients */
+	struct str name;     /* malloc'd when name_owned */
 	bool name_owned;
 	struct cidr *proxy_from;
 	size_t proxy_count;
@@ -40,6 +41,10 @@ struct smtp_server {
 bool server_trusts(const struct smtp_server *server, const struct ip *peer);
 const struct smtp_upcalls *server_upcalls(void);
 const struct smtp_settings *server_settings(const struct generation *generation);
+/* Where a client with or without a login would come in, or at the listener of that name or role.
+ * Any thread; NULL with why. */
+struct place *server_place_for(
+	const struct generation *g, struct str listener, bool login, struct why *why);
 /* A session of the place has ended. */
 void place_left(struct place *place);
 

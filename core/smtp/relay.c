@@ -10,10 +10,23 @@
 #include "mail/domain.h"
 #include "smtp/transaction.h"
 
+static void relay_note(struct session *s, const char *table, struct str key, bool exists,
+	int status, struct str value)
+{
+	const char *what = !exists          ? "is asked of no module"
+		: status == TMAIL_OK        ? "is there"
+		: status == TMAIL_NOT_FOUND ? "is not there"
+					    : "cannot be asked for now";
+
+	explain_note(s, "%s: %.*s %s%s%.*s", table, STR_ARG(key), what, value.len ? ": " : "",
+		STR_ARG(value));
+}
+
 /* ---- the client -------------------------------------------------------------------------- */
 
-static bool client_took(struct session *s, int status)
+static bool client_took(struct session *s, bool exists, int status)
 {
+	relay_note(s, "relayip", str_c(s->address), exists, status, STR(""));
 	if (status == TMAIL_TRY_LATER)
 		return false;
 	s->relay_known = true;
@@ -25,7 +38,7 @@ static bool client_took(struct session *s, int status)
 static void client_found(void *ctx, int status, struct str value)
 {
 	struct session *s = ctx;
-	bool ok = client_took(s, status);
+	bool ok = client_took(s, true, status);
 
 	(void)value;
 	session_wake(s);
@@ -42,7 +55,7 @@ void relay_client_forget(struct session *s)
 bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), bool *ok)
 {
 	struct str value;
-	bool exists;
+	bool exists = true;
 	int status;
 
 	*ok = true;
@@ -59,7 +72,7 @@ bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), 
 		session_wait(s, WAITING_ANSWER);
 		return false;
 	}
-	*ok = client_took(s, status);
+	*ok = client_took(s, exists, status);
 	return true;
 }
 
@@ -111,8 +124,11 @@ static bool step_took(struct relay *relay, int status, struct str value, enum re
 	}
 }
 
-static enum relay_result client_result(const struct session *s, bool ok)
+static enum relay_result client_result(struct session *s, bool ok)
 {
+	if (s->subject.client.flags & TMAIL_CLIENT_AUTHENTICATED)
+		explain_note(s, "%.*s is logged in and may relay",
+			STR_ARG(str_tm(s->subject.client.login)));
 	if (s->subject.client.flags & (TMAIL_CLIENT_AUTHENTICATED | TMAIL_CLIENT_RELAY))
 		return RELAY_YES;
 	return ok ? RELAY_DENIED : RELAY_LATER;
@@ -133,6 +149,8 @@ static void step_found(void *ctx, int status, struct str value)
 
 	session_wake(s);
 	relay->tables |= relay->step != STEP_DOMAIN;
+	relay_note(s, step_table[relay->step], step_key(relay), true, status,
+		status == TMAIL_OK ? value : STR(""));
 	if (step_took(relay, status, value, &result) || walk(s, &result))
 		relay->decided(s, result);
 	session_run(s);
@@ -154,6 +172,8 @@ static bool walk(struct session *s, enum relay_result *result)
 			return false;
 		}
 		relay->tables |= relay->step != STEP_DOMAIN && (exists || status == TMAIL_OK);
+		relay_note(s, step_table[relay->step], step_key(relay), exists, status,
+			status == TMAIL_OK ? value : STR(""));
 		if (step_took(relay, status, value, result))
 			return true;
 	}

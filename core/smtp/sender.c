@@ -12,6 +12,9 @@ enum { SENDER_OFF, SENDER_REJECT, SENDER_DEFER }; /* smtp_settings.sender_dns */
 
 static void answer(struct session *s, enum say say)
 {
+	explain_note(s, "sender_dns: %.*s",
+		STR_ARG(say == SAY_NOTHING ? STR("the sender's domain can take an answer")
+					   : str_trim_line(say_row(say)->line)));
 	session_wake(s);
 	s->transaction->sender_known(s, say);
 	session_run(s);

@@ -55,6 +55,8 @@ unsigned smtp_sessions(void)
 	return atomic_load_explicit(&process.sessions, memory_order_relaxed);
 }
 
+static const char *const role_names[] = { "mx", "submission", "smtps" };
+
 /* ---- coming in --------------------------------------------------------------------------- */
 
 bool server_trusts(const struct smtp_server *server, const struct ip *peer)
@@ -131,6 +133,38 @@ static void accepted(void *ctx, struct loop *loop, int fd, const struct endpoint
 	session_run(s);
 }
 
+static bool server_suits(const struct smtp_server *server, struct str listener, bool login)
+{
+	if (listener.len > 0)
+		return str_equal_case(server->name, listener) ||
+			str_equal_case(str_c(role_names[server->role]), listener);
+	return (server->role == ROLE_MX) != login;
+}
+
+struct place *server_place_for(
+	const struct generation *g, struct str listener, bool login, struct why *why)
+{
+	const struct loop *loop = generation_loop(g);
+	struct smtp_server *first = NULL, *found = NULL;
+
+	pthread_mutex_lock(&process.lock);
+	LIST_EACH(struct smtp_server, server, &process.servers, link) {
+		if (atomic_load(&server->leaving))
+			continue;
+		if (!first)
+			first = server;
+		if (!found && server_suits(server, listener, login))
+			found = server;
+	}
+	pthread_mutex_unlock(&process.lock);
+	if (!found && listener.len == 0)
+		found = first;
+	if (found && loop)
+		return place_of(found, loop);
+	why_set(why, "there is no listener%s%.*s", listener.len ? " " : "", STR_ARG(listener));
+	return NULL;
+}
+
 void place_left(struct place *place)
 {
 	atomic_fetch_sub_explicit(&process.sessions, 1, memory_order_relaxed);
@@ -165,6 +199,7 @@ static void end_run(struct task *task)
 
 void smtp_server_drain(struct smtp_server *server)
 {
+	atomic_store(&server->leaving, true);
 	listener_stop(server->listener);
 	for (unsigned i = 0; i < server->place_count; i++) {
 		struct place *place = &server->places[i];
@@ -189,8 +224,6 @@ void smtp_sessions_end(void)
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
-
-static const char *const role_names[] = { "mx", "submission", "smtps" };
 
 static bool proxy_read_trusted(
 	struct smtp_server *server, const struct listen_settings *settings, struct why *why)

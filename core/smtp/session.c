@@ -210,10 +210,13 @@ void session_close(struct session *s, enum say say, const char *reason)
 void session_free(struct session *s)
 {
 	struct place *place = s->place;
+	struct dry *dry = s->dry;
 
 	dns_lookup_cancel(&s->reverse);
 	deadline_clear(&s->deadline);
 	transaction_end(s);
+	if (dry)
+		dry->over(dry, s);
 	subject_end(&s->subject);
 	if (s->counted)
 		limit_left(&s->peer, loop_now(s->subject.loop));
@@ -223,7 +226,10 @@ void session_free(struct session *s)
 	free(s->said);
 	free(s->reverse_name);
 	free(s);
-	place_left(place);
+	if (dry)
+		dry->gone(dry);
+	else
+		place_left(place);
 }
 
 /* ---- going on ---------------------------------------------------------------------------- */

@@ -51,6 +51,12 @@ enum session_stop {
 struct transaction;
 struct place;
 struct verb;
+struct session;
+
+struct dry {                                              /* who asks before the fact, explain.c */
+	void (*over)(struct dry *dry, struct session *s); /* its record can be read */
+	void (*gone)(struct dry *dry); /* nothing of it is left; in place of place_left */
+};
 
 struct session {
 	struct subject subject; /* first: message, client facts, generation */
@@ -61,6 +67,7 @@ struct session {
 	struct deadline deadline;         /* of the state, or of who is waited for */
 	const struct verb *verb;          /* under way */
 	struct transaction *transaction;  /* from MAIL to the final reply; else NULL */
+	struct dry *dry;                  /* NULL: a client's */
 	struct dns_lookup *reverse;       /* under way; NULL: answered, or never asked */
 	char *helo, *reverse_name, *said; /* malloc'd; said: the argument of the verb under way */
 	union tmail_event event;          /* what modules are asked about now */
@@ -116,6 +123,7 @@ void session_free(struct session *s);
 /* Who the client is, as far as its connection or a PROXY header says. */
 void greet_facts(struct session *s, const struct endpoint *peer, const struct endpoint *local);
 void greet_start(struct session *s);
+void greet_begin(struct session *s); /* the same, and no PROXY header comes */
 /* PROXY header: true when it was taken off the input. */
 bool greet_proxy(struct session *s);
 void greet_early(struct session *s);                 /* octets before the greeting */
@@ -141,6 +149,11 @@ int64_t content_left(const struct session *s);     /* ms from now, for all chunk
 
 void finish_start(struct session *s);
 void finish_unnamed(struct session *s); /* the reverse name was waited for long enough */
+
+/* ---- explain.c --------------------------------------------------------------------------- */
+
+/* What the core found out for the verb under way, into the record of a dry session. */
+void explain_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- transaction.h says the rest ---------------------------------------------------------- */
 

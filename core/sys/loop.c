@@ -326,10 +326,11 @@ static void *loop_thread(void *arg)
 
 bool loop_start(struct loop *l, const char *name, struct why *why)
 {
-	if (!thread_start(&l->thread, name, loop_thread, l, why))
-		return false;
-	l->threaded = true;
-	return true;
+	atomic_store(&l->running, true); /* what is posted from now on will be run */
+	l->threaded = thread_start(&l->thread, name, loop_thread, l, why);
+	if (!l->threaded)
+		atomic_store(&l->running, false);
+	return l->threaded;
 }
 
 void loop_stop(struct loop *l)

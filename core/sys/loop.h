@@ -33,7 +33,7 @@ void loop_join(struct loop *l); /* of loop_start */
  * whatever posts to the loop ends before it (dns_stop, lane_free, listener_stop). */
 void loop_free(struct loop **l);
 bool loop_ending(const struct loop *l); /* loop_stop was called; any thread */
-bool loop_running(const struct loop *l); /* a thread is in loop_run; any thread */
+bool loop_running(const struct loop *l); /* a thread is in loop_run, or will be; any thread */
 /* The loop of this thread, or NULL. */
 struct loop *loop_current(void);
 
