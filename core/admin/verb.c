@@ -13,8 +13,8 @@
 
 enum { WORDS_OF_A_NAME = 3 };
 
-static const struct verb_table *const core_tables[] = { &verbs_status, &verbs_queue, &verbs_db,
-	&verbs_trace };
+static const struct verb_table *const core_tables[] = { &verbs_status, &verbs_queue, &verbs_act,
+	&verbs_db, &verbs_trace };
 static const struct admin_calls stopped;
 static const struct admin_calls *calls = &stopped;
 

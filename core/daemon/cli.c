@@ -174,7 +174,7 @@ static int man_command(const struct command_line *line)
 }
 
 /* The core's verb of the words, by its flags; 0: it is a module's, or none. */
-enum { VERB_KNOWN = 1 << 17 };
+enum { VERB_KNOWN = 1 << 30 };
 static uint32_t core_verb_flags(const struct str *words, size_t word_count)
 {
 	struct why why;

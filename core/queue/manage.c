@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What administrators see and do. With the server running, the store alone does not know all:
- * messages under delivery belong to their loops. So an action stops the claiming, waits until
- * what was claimed or committed has arrived at its loop, lets each loop decide about what it
- * has, and writes the rest into the store. With the server stopped there is only the store.
+ * What administrators do. With the server running, the store alone does not know all: messages
+ * under delivery belong to their loops. So an action finds whom it is about, and then goes over
+ * them some thousands at a time: it stops the claiming, waits until what was claimed or committed
+ * has arrived at its loop, lets each loop decide about what it has, and writes the rest into the
+ * store. Who has come to his end meanwhile is passed over. With the server stopped there is only
+ * the store.
  */
 #include "queue/accept.h"
 #include "queue/attempt.h"
@@ -14,10 +16,13 @@
 
 #include <stdlib.h>
 
+enum { TARGETS_AT_ONCE = 4096 };
+
 struct target { /* a recipient that the filter found */
 	struct tmail_id id;
 	uint32_t recipient, attempts;
 	bool live; /* its loop has taken care of it */
+	bool gone; /* it had come to its end before it could be changed */
 };
 struct action {
 	struct generation *g;
@@ -25,6 +30,7 @@ struct action {
 	enum queue_action action;
 	struct str words;
 	struct buf targets; /* of struct target, those of a message together */
+	size_t from, to;    /* those in hand */
 	bool all_living;    /* the filter leaves out no living recipient of a message */
 	struct why *why;
 };
@@ -47,100 +53,6 @@ static size_t message_end(const struct action *a, size_t i)
 	while (i < target_count(a) && id_equal(id_tm(target_at(a, i)->id), id))
 		i++;
 	return i;
-}
-
-static struct service *store_of(struct generation *g)
-{
-	return atomic_load(&queue.started) ? queue.store : service_find(g, TMAIL_QUEUE, NULL, 0);
-}
-
-/* ---- looking --------------------------------------------------------------------------- */
-
-static int store_find(struct service *store, const struct queue_filter *f,
-	int (*found)(void *ctx, const struct tmail_queue_entry *entry), void *ctx, struct why *why)
-{
-	struct tmail_queue_find question = { .size = sizeof question,
-		.limit = f->limit,
-		.id = tm_id(f->id),
-		.sender = tm_str(f->sender),
-		.recipient = tm_str(f->recipient),
-		.reason = tm_str(f->reason),
-		.before = f->before,
-		.fates = f->fates,
-		.held = f->held,
-		.found = found,
-		.ctx = ctx };
-	struct arena *arena;
-	int status;
-
-	if (!store) {
-		why_set(why, "no module keeps the queue");
-		return TMAIL_REFUSED;
-	}
-	arena = arena_new(1024);
-	status = service_ask_wait(store, TMAIL_QUEUE_FIND, &question, NULL, arena);
-	arena_free(&arena);
-	if (status == TMAIL_NOT_FOUND)
-		return TMAIL_OK;
-	if (status != TMAIL_OK)
-		why_set(why, "%s: the queue's store does not answer",
-			instance_name(service_instance(store)));
-	return status;
-}
-
-int queue_find(struct generation *g, const struct queue_filter *filter,
-	int (*found)(void *ctx, const struct tmail_queue_entry *entry), void *ctx, struct why *why)
-{
-	if (atomic_load(&queue.started))
-		commit_flush();
-	return store_find(store_of(g), filter, found, ctx, why);
-}
-
-int queue_counts(struct generation *g, struct tmail_queue_counts *counts, struct why *why)
-{
-	struct service *store = store_of(g);
-	struct arena *arena;
-	int status;
-
-	if (!store) {
-		why_set(why, "no module keeps the queue");
-		return TMAIL_REFUSED;
-	}
-	if (atomic_load(&queue.started))
-		commit_flush();
-	counts->size = sizeof *counts;
-	arena = arena_new(256);
-	status = service_ask_wait(store, TMAIL_QUEUE_COUNT, NULL, counts, arena);
-	arena_free(&arena);
-	if (status != TMAIL_OK)
-		why_set(why, "%s: the queue's store does not answer",
-			instance_name(service_instance(store)));
-	return status;
-}
-
-int queue_show(struct generation *g, struct id id, uint64_t limit, struct arena *arena,
-	struct tmail_queue_content *content, struct why *why)
-{
-	struct tmail_queue_read question = {
-		.size = sizeof question, .id = tm_id(id), .limit = limit
-	};
-	struct service *store = store_of(g);
-	int status;
-
-	if (!store) {
-		why_set(why, "no module keeps the queue");
-		return TMAIL_REFUSED;
-	}
-	if (atomic_load(&queue.started))
-		commit_flush();
-	*content = (struct tmail_queue_content){ .size = sizeof *content };
-	status = service_ask_wait(store, TMAIL_QUEUE_READ, &question, content, arena);
-	if (status == TMAIL_NOT_FOUND)
-		why_set(why, "there is no such message in the queue");
-	else if (status != TMAIL_OK)
-		why_set(why, "%s: the message cannot be read now",
-			instance_name(service_instance(store)));
-	return status;
 }
 
 /* ---- what loops have ------------------------------------------------------------------- */
@@ -180,21 +92,34 @@ static void mark_recipient(struct action *a, struct work *w, struct target *t)
 		atomic_store(&w->stop, WORK_LOOK);
 }
 
+/* What waits somewhere comes back: to stay, or (LOOK) to be routed anew. */
+static void mark_message(const struct action *a, struct work *w)
+{
+	unsigned char stop = atomic_load(&w->stop);
+
+	if (a->action == QUEUE_HOLD && stop == WORK_GOES)
+		atomic_store(&w->stop, WORK_HELD);
+	else if (a->action == QUEUE_RETRY && stop == WORK_GOES)
+		atomic_store(&w->stop, WORK_LOOK);
+	else if (a->action == QUEUE_RELEASE && stop == WORK_HELD)
+		atomic_store(&w->stop, WORK_LOOK);
+}
+
 static void loop_mark(struct queue_loop *ql, void *ctx)
 {
 	struct action *a = ctx;
 
-	for (size_t i = 0; i < target_count(a); i++) {
+	for (size_t i = a->from; i < a->to; i++) {
 		struct target *t = target_at(a, i);
 		struct work *w =
 			queue_home(id_tm(t->id)) == ql ? work_find(ql, id_tm(t->id)) : NULL;
 
 		if (!w)
 			continue;
-		if (a->action == QUEUE_HOLD && atomic_load(&w->stop) == WORK_GOES)
-			atomic_store(&w->stop, WORK_HELD);
-		else if (a->action == QUEUE_DISCARD || a->action == QUEUE_BOUNCE)
+		if (a->action == QUEUE_DISCARD || a->action == QUEUE_BOUNCE)
 			mark_recipient(a, w, t);
+		else
+			mark_message(a, w);
 	}
 }
 
@@ -202,8 +127,10 @@ static void loop_recall(struct queue_loop *ql, void *ctx)
 {
 	const struct action *a = ctx;
 
-	if (a->action == QUEUE_RETRY)
+	if (a->action == QUEUE_RETRY) {
 		hosts_wake(ql, true);
+		routes_forget(ql, true); /* the reason to retry may be a new one */
+	}
 	lanes_recall(ql, false);
 }
 
@@ -211,7 +138,7 @@ static void loop_resume(struct queue_loop *ql, void *ctx)
 {
 	const struct action *a = ctx;
 
-	for (size_t i = 0; i < target_count(a); i++) {
+	for (size_t i = a->from; i < a->to; i++) {
 		struct id id = id_tm(target_at(a, i)->id);
 		struct work *w = queue_home(id) == ql ? work_find(ql, id) : NULL;
 
@@ -226,23 +153,71 @@ static void loop_resume(struct queue_loop *ql, void *ctx)
 
 struct batch {
 	struct tmail_queue_op ops[COMMIT_WAIT_MAX];
+	size_t targets[COMMIT_WAIT_MAX]; /* whom they are about; the first of a message */
 	uint32_t count;
 };
 
 static struct tmail_queue_op *batch_op(
-	struct batch *b, enum tmail_queue_change change, struct tmail_id id)
+	struct action *a, struct batch *b, enum tmail_queue_change change, size_t target)
 {
 	must(b->count < COMMIT_WAIT_MAX);
-	b->ops[b->count] = (struct tmail_queue_op){ .change = change, .id = id };
+	b->targets[b->count] = target;
+	b->ops[b->count] =
+		(struct tmail_queue_op){ .change = change, .id = target_at(a, target)->id };
 	return &b->ops[b->count++];
 }
 
+struct witness {
+	const struct tmail_queue_op *op;
+	bool lives;
+};
+
+static int witness_sees(void *ctx, const struct tmail_queue_entry *e, enum queue_state state)
+{
+	struct witness *w = ctx;
+
+	(void)state;
+	w->lives |= w->op->change != TMAIL_QUEUE_OUTCOME || e->recipient == w->op->recipient;
+	return 0;
+}
+
+/* Is what the op is about still living? If that cannot be said, yes. */
+static bool op_lives(struct action *a, const struct tmail_queue_op *op)
+{
+	const struct queue_filter one = { .id = id_tm(op->id) };
+	struct witness w = { op, false };
+
+	return queue_find(a->g, &one, witness_sees, &w, a->why) != TMAIL_OK || w.lives;
+}
+
+/* An outcome is one recipient's, everything else the whole message's. */
+static void target_gone(struct action *a, const struct tmail_queue_op *op, size_t target)
+{
+	size_t end = op->change == TMAIL_QUEUE_OUTCOME ? target + 1 : message_end(a, target);
+
+	for (; target < end; target++)
+		target_at(a, target)->gone = true;
+}
+
+/* The store refuses what has ended: then each is tried alone. */
 static bool batch_write(struct action *a, struct batch *b)
 {
 	uint32_t count = b->count;
 
 	b->count = 0;
-	return count == 0 || commit_wait(a->store, b->ops, count, a->why) == TMAIL_QUEUE_DURABLE;
+	if (count == 0 || commit_wait(a->store, b->ops, count, a->why) == TMAIL_QUEUE_DURABLE)
+		return true;
+	for (uint32_t i = 0; i < count; i++) {
+		if (commit_wait(a->store, &b->ops[i], 1, a->why) == TMAIL_QUEUE_DURABLE)
+			continue;
+		struct why said = *a->why;
+		if (op_lives(a, &b->ops[i])) {
+			*a->why = said;
+			return false;
+		}
+		target_gone(a, &b->ops[i], b->targets[i]);
+	}
+	return true;
 }
 
 /* Hold, release, retry: one op a message, whoever has it. */
@@ -258,9 +233,8 @@ static bool change_messages(struct action *a)
 	};
 	struct batch b = { .count = 0 };
 
-	for (size_t i = 0; i < target_count(a); i = message_end(a, i)) {
-		struct tmail_queue_op *op =
-			batch_op(&b, changes[a->action].change, target_at(a, i)->id);
+	for (size_t i = a->from; i < a->to; i = message_end(a, i)) {
+		struct tmail_queue_op *op = batch_op(a, &b, changes[a->action].change, i);
 
 		log_event(LEVEL_INFO, NULL, changes[a->action].event, LOG_ID("id", id_tm(op->id)),
 			LOG_C("by", "admin"), LOG_IF(a->words.len, LOG_STR("why", a->words)));
@@ -371,7 +345,7 @@ static bool end_recipients(struct action *a, struct batch *b, size_t from, size_
 
 		if (b->count >= COMMIT_WAIT_MAX - 1 && !batch_write(a, b))
 			return false;
-		op = batch_op(b, TMAIL_QUEUE_OUTCOME, target_at(a, i)->id);
+		op = batch_op(a, b, TMAIL_QUEUE_OUTCOME, i);
 		op->recipient = target_at(a, i)->recipient;
 		op->attempts = target_at(a, i)->attempts;
 		op->fate = bounce ? TMAIL_FATE_BOUNCED : TMAIL_FATE_DISCARDED;
@@ -383,7 +357,7 @@ static bool end_recipients(struct action *a, struct batch *b, size_t from, size_
 			LOG_STR("reply", a->words));
 	}
 	if (ends)
-		batch_op(b, TMAIL_QUEUE_END, target_at(a, from)->id);
+		batch_op(a, b, TMAIL_QUEUE_END, from);
 	return true;
 }
 
@@ -391,7 +365,7 @@ static bool end_messages(struct action *a)
 {
 	struct batch b = { .count = 0 };
 
-	for (size_t i = 0, end; i < target_count(a); i = end) {
+	for (size_t i = a->from, end; i < a->to; i = end) {
 		end = message_end(a, i);
 		if (!target_at(a, i)->live && !end_recipients(a, &b, i, end))
 			return false;
@@ -401,32 +375,87 @@ static bool end_messages(struct action *a)
 
 /* ---- acting ---------------------------------------------------------------------------- */
 
-static int target_found(void *ctx, const struct tmail_queue_entry *e)
+static int target_found(void *ctx, const struct tmail_queue_entry *e, enum queue_state state)
 {
 	struct action *a = ctx;
 	struct target t = { .id = e->id, .recipient = e->recipient, .attempts = e->attempts };
 
-	if (e->fate <= TMAIL_FATE_DEFERRED)
-		buf_add(&a->targets, str_make((const char *)&t, sizeof t));
+	(void)state;
+	buf_add(&a->targets, str_make((const char *)&t, sizeof t));
 	return 0;
 }
 
+/* What waited in a lane is routed anew, and who was between two hosts has had his outcome: the
+ * time that the store is told last is the one that counts. */
+static void let_come_back(void)
+{
+	queue_on_loops(nothing, NULL);
+	commit_flush();
+}
+
+/* Those in hand. */
 static bool act(struct action *a)
 {
 	bool running = atomic_load(&queue.started);
 	bool ends = a->action == QUEUE_DISCARD || a->action == QUEUE_BOUNCE, ok;
 
 	if (running) {
+		schedule_lock();
+		let_arrive();
 		queue_on_loops(loop_mark, a);
 		queue_on_loops(loop_recall, a);
 		queue_on_loops(loop_resume, a);
+		let_come_back();
 	}
 	ok = ends ? end_messages(a) : change_messages(a);
 	if (running) {
 		let_arrive();
 		schedule_due_at(1);
+		schedule_unlock();
 	}
 	return ok;
+}
+
+/* Messages of those in hand that were changed: somebody of them was still there. */
+static uint64_t touched_in_hand(const struct action *a)
+{
+	uint64_t n = 0;
+
+	for (size_t i = a->from, end; i < a->to; i = end) {
+		size_t gone = 0;
+
+		end = message_end(a, i);
+		for (size_t k = i; k < end; k++)
+			gone += target_at(a, k)->gone;
+		n += gone < end - i;
+	}
+	return n;
+}
+
+static bool act_on_all(struct action *a, const struct queue_order *order, uint64_t *touched)
+{
+	size_t count = target_count(a);
+
+	for (a->from = 0; a->from < count; a->from = a->to) {
+		for (a->to = a->from; a->to < count && a->to - a->from < TARGETS_AT_ONCE;)
+			a->to = message_end(a, a->to);
+		if (!act(a))
+			return false;
+		*touched += touched_in_hand(a);
+		if (order->progress)
+			order->progress(order->ctx, a->to, count);
+	}
+	return true;
+}
+
+/* The states that an action is about: what is held is not tried, only what is held released. */
+static uint32_t states_of(enum queue_action action)
+{
+	uint32_t all = (1u << QUEUE_STATES) - 1;
+
+	if (action == QUEUE_RELEASE)
+		return 1u << QUEUE_HELD;
+	return action == QUEUE_RETRY ? all & ~(1u << QUEUE_HELD) : all;
 }
 
 static struct str words_of(enum queue_action action, struct str words)
@@ -442,31 +471,31 @@ static struct str words_of(enum queue_action action, struct str words)
 	return words.len ? words : usual[action];
 }
 
-int queue_act(struct generation *g, const struct queue_filter *filter, enum queue_action action,
-	struct str words, bool dry, uint64_t *touched, struct why *why)
+int queue_act(struct generation *g, const struct queue_filter *filter,
+	const struct queue_order *order, uint64_t *touched, struct why *why)
 {
+	struct queue_filter f = *filter;
 	struct action a = { .g = g,
-		.store = store_of(g),
-		.action = action,
-		.words = words_of(action, words),
-		.all_living = !filter->recipient.len && !filter->reason.len && !filter->fates &&
-			!filter->limit,
+		.store = queue_store(g),
+		.action = order->action,
+		.words = words_of(order->action, order->words),
+		.all_living =
+			!f.recipient.len && !f.reason.len && !f.states && !f.limit && !f.due_before,
 		.why = why };
-	bool running = atomic_load(&queue.started);
 	uint64_t messages = 0;
 	int status;
 
-	if (running) {
-		schedule_lock();
-		let_arrive();
+	f.states = (f.states ? f.states : ~0u) & states_of(order->action);
+	if (f.states == 0) {
+		*touched = 0;
+		return TMAIL_OK;
 	}
-	status = store_find(a.store, filter, target_found, &a, why);
-	for (size_t i = 0; i < target_count(&a); i = message_end(&a, i))
-		messages++;
-	if (status == TMAIL_OK && !dry && messages > 0 && !act(&a))
+	status = queue_find(g, &f, target_found, &a, why);
+	if (status == TMAIL_OK && order->dry)
+		for (size_t i = 0; i < target_count(&a); i = message_end(&a, i))
+			messages++;
+	else if (status == TMAIL_OK && !act_on_all(&a, order, &messages))
 		status = TMAIL_TRY_LATER;
-	if (running)
-		schedule_unlock();
 	if (status == TMAIL_OK)
 		*touched = messages;
 	buf_free(&a.targets);

@@ -83,6 +83,7 @@ struct queue_filter { /* every one that is set must match */
 	struct id id;
 	struct str sender, recipient, reason; /* as in tmail_queue_find */
 	int64_t before, after; /* received before, not before; microseconds since 1970; 0: any */
+	int64_t due_before;    /* should have been tried before; 0: any */
 	uint32_t states;       /* 1 << enum queue_state; 0: any */
 	uint32_t limit;        /* no further message when there were so many; 0: all */
 };
