@@ -406,8 +406,34 @@ START_TEST(every_result_is_explained_in_its_own_words)
 }
 END_TEST
 
+START_TEST(without_smtputf8_a_domain_has_a_labels_and_a_local_part_nothing)
+{
+	static const struct {
+		struct str in, out;
+	} cases[] = {
+		{ STR_INIT("a@b\303\274cher.example"), STR_INIT("a@xn--bcher-kva.example") },
+		{ STR_INIT("a@example.org"), STR_INIT("a@example.org") },
+		{ STR_INIT("\"a@b\"@b\303\274cher.example"),
+			STR_INIT("\"a@b\"@xn--bcher-kva.example") },
+		{ STR_INIT("\303\274@example.org"), STR_INIT("") },
+		{ STR_INIT("\303\274"), STR_INIT("") },
+		{ STR_INIT("a@\357\277\277"), STR_INIT("") },
+	};
+	struct arena *arena = arena_new(1024);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct str out = STR("");
+
+		ck_assert_int_eq(address_ascii(cases[i].in, arena, &out), cases[i].out.len > 0);
+		expect_str(cases[i].in, out, cases[i].out);
+	}
+	arena_free(&arena);
+}
+END_TEST
+
 TEST_MAIN("mail/address", dot_strings_are_local_parts, quotes_stay_only_where_they_must,
 	domains_are_names_or_literals, utf8_needs_to_be_said_and_ill_formed_is_never_taken,
 	each_length_has_its_limit_and_its_name,
 	null_and_postmaster_are_answers_only_where_asked_for, paths_leave_what_is_behind_them,
-	the_domain_is_behind_the_last_at_sign, every_result_is_explained_in_its_own_words)
+	the_domain_is_behind_the_last_at_sign, every_result_is_explained_in_its_own_words,
+	without_smtputf8_a_domain_has_a_labels_and_a_local_part_nothing)

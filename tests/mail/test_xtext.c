@@ -60,4 +60,16 @@ START_TEST(every_octet_survives_encoding)
 }
 END_TEST
 
-TEST_MAIN("mail/xtext", decoding_is_strict, every_octet_survives_encoding)
+START_TEST(an_address_in_utf8_is_encoded_by_its_characters)
+{
+	struct arena *arena = arena_new(1024);
+
+	expect_str(STR("few"),
+		utf8_address_encode(STR("a+b=c\\d \303\274\342\202\254\360\237\230\200@e"), arena),
+		STR("a\\x{2B}b\\x{3D}c\\x{5C}d\\x{20}\\x{FC}\\x{20AC}\\x{1F600}@e"));
+	arena_free(&arena);
+}
+END_TEST
+
+TEST_MAIN("mail/xtext", decoding_is_strict, every_octet_survives_encoding,
+	an_address_in_utf8_is_encoded_by_its_characters)
