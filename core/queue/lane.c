@@ -498,6 +498,20 @@ void lane_put(struct parcel *p)
 	loop_post(queue_home_of(p->route->key)->loop, &p->task);
 }
 
+/* Those who were at one host, and for whom the next one is looked for, keep what that one said. */
+static void bound_recall(struct send_lane *l)
+{
+	LIST_EACH(struct attempt, a, &l->busy, link) {
+		struct parcel *p = a->parcel;
+
+		if (!a->bound || a->client || !parcel_is_stopped(l, p))
+			continue;
+		a->parcel = NULL;
+		parcel_return(p);
+		connection_closed(l, a, true);
+	}
+}
+
 void lanes_recall(struct queue_loop *ql, bool all)
 {
 	size_t at = 0;
@@ -508,11 +522,14 @@ void lanes_recall(struct queue_loop *ql, bool all)
 		struct send_lane *l = value;
 		struct parcel *next;
 
+		l->pumping = true;
 		for (struct parcel *p = line_first(&l->line); p; p = next) {
 			next = line_next(&l->line, p);
 			if (all || parcel_is_stopped(l, p))
 				parcel_untouched(l, p);
 		}
+		bound_recall(l);
+		l->pumping = false;
 		if (lane_is_over(l))
 			lane_remove(l);
 	}

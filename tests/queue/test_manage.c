@@ -233,6 +233,101 @@ START_TEST(what_waits_in_a_lane_is_held_and_released)
 }
 END_TEST
 
+/* ---- retried along another way -------------------------------------------------------------- */
+
+START_TEST(what_is_retried_forgets_the_route_it_had)
+{
+	struct peer *old = peer_server(later, 1, 0), *other = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(old), 0);
+	house_open("retry = [\"1h\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	router_to(peer_port(other), 0); /* while the old answer is kept, for a minute */
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	peer_wait_messages(other, 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&old);
+	peer_end(&other);
+}
+END_TEST
+
+START_TEST(what_waits_in_the_lane_of_an_old_route_goes_the_new_way)
+{
+	struct peer *old = crowded(), *other = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(other), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 20);
+	peer_wait_messages(other, 19);
+	peer_let_go(old);
+	memory_wait_ended(20);
+	ck_assert_uint_eq(peer_messages(old), 1); /* the one that was being sent */
+	ck_assert_uint_eq(peer_messages(other), 19);
+	house_over();
+	peer_end(&old);
+	peer_end(&other);
+}
+END_TEST
+
+static const char *const mute[] = { "wait", "next", "wait", "next", "wait", NULL };
+
+START_TEST(what_waits_for_a_host_that_says_nothing_goes_the_new_way)
+{
+	struct peer *old = peer_script(mute), *other = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(old), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	peer_wait_connections(old, 1); /* it is connected, and waits for a greeting */
+	router_to(peer_port(other), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	peer_wait_messages(other, 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&old);
+	peer_end(&other);
+}
+END_TEST
+
+START_TEST(what_was_at_one_host_and_waits_for_the_next_goes_the_new_way)
+{
+	struct peer *first = peer_server(later, 1, 0), *second = peer_script(mute);
+	struct peer *other = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(first), peer_port(second));
+	house_open("retry = [\"1h\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	peer_wait_connections(second, 1);
+	router_to(peer_port(other), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	peer_wait_messages(other, 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&first);
+	peer_end(&second);
+	peer_end(&other);
+}
+END_TEST
+
+START_TEST(what_is_held_is_not_tried_and_what_is_not_held_not_released)
+{
+	struct peer *peer = peer_server(later, 1, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(act(&all, QUEUE_RELEASE, ""), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_HOLD, ""), 1);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 0);
+	ck_assert_uint_eq(act(&held, QUEUE_RETRY, ""), 0);
+	ck_assert_uint_eq(act(&all, QUEUE_HOLD, "another reason"), 1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(a_dry_run_only_counts)
 {
 	static const struct queue_order dry = { .action = QUEUE_DISCARD, .dry = true };
@@ -291,5 +386,9 @@ TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_is_held_stays_until_it_is_released, what_is_retried_goes_at_once_and_wakes_its_host,
 	what_is_discarded_in_the_store_is_gone, what_is_bounced_in_the_store_is_returned,
 	what_waits_in_a_lane_is_discarded_at_once, what_waits_in_a_lane_is_bounced_at_once,
-	what_waits_in_a_lane_is_held_and_released, a_dry_run_only_counts,
+	what_waits_in_a_lane_is_held_and_released, what_is_retried_forgets_the_route_it_had,
+	what_waits_in_the_lane_of_an_old_route_goes_the_new_way,
+	what_waits_for_a_host_that_says_nothing_goes_the_new_way,
+	what_was_at_one_host_and_waits_for_the_next_goes_the_new_way,
+	what_is_held_is_not_tried_and_what_is_not_held_not_released, a_dry_run_only_counts,
 	with_the_server_stopped_the_store_is_acted_on)
