@@ -14,7 +14,7 @@
 enum { WORDS_OF_A_NAME = 3 };
 
 static const struct verb_table *const core_tables[] = { &verbs_status, &verbs_queue, &verbs_act,
-	&verbs_db, &verbs_trace };
+	&verbs_db, &verbs_trace, &verbs_explain };
 static const struct admin_calls stopped;
 static const struct admin_calls *calls = &stopped;
 
@@ -69,7 +69,7 @@ struct verb *verbs_of(struct generation *g, size_t *count)
 			verbs[n++] = (struct verb){ .name = v->name,
 				.summary = v->summary,
 				.role = v->role,
-				.flags = v->flags & ~(uint32_t)VERB_LOCAL,
+				.flags = v->flags & ~(uint32_t)(VERB_LOCAL | VERB_LOOP),
 				.arguments = v->arguments,
 				.module_verb = v,
 				.instance = instance };

@@ -36,13 +36,13 @@ bool value_set(const struct values *v, const char *name);
 
 enum verb_result { VERB_OK = 0, VERB_FAILED = 1, VERB_USAGE = 2 };
 
-/* Flags of a verb beside TMAIL_OFFLINE: needs neither server nor started modules, so the
- * command line runs it by itself. */
-enum { VERB_LOCAL = 1 << 16 };
+/* Flags of a verb beside TMAIL_OFFLINE. LOCAL: needs neither server nor started modules, so the
+ * command line runs it by itself. LOOP: needs a loop and DNS with the server stopped too. */
+enum { VERB_LOCAL = 1 << 16, VERB_LOOP = 1 << 17 };
 
 struct verb {
 	const char *name, *summary; /* "queue list" */
-	uint32_t role, flags;       /* TMAIL_ROLE_*, TMAIL_OFFLINE, VERB_LOCAL */
+	uint32_t role, flags;       /* TMAIL_ROLE_*, TMAIL_OFFLINE, VERB_* */
 	const char *service; /* must be there, also with the server stopped: "queue"; or NULL */
 	struct tmail_list arguments;
 	/* The core's: run here. A module's: run is NULL and instance names it. */

@@ -11,7 +11,8 @@ struct verb_table {
 	const struct verb *item;
 	size_t count;
 };
-extern const struct verb_table verbs_status, verbs_queue, verbs_act, verbs_db, verbs_trace;
+extern const struct verb_table verbs_status, verbs_queue, verbs_act, verbs_db, verbs_trace,
+	verbs_explain;
 
 /* Every module with SQL tables is asked for (apply false) or given (apply true) what its tables
  * lack. *missing counts those that lack some before. False with why: no sql service, or it

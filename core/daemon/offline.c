@@ -21,6 +21,7 @@ struct place { /* what every step needs */
 	const char *file;
 	struct identity identity;
 	const char *const *folders;
+	struct loop *loop; /* of a verb that needs one */
 	struct problems problems;
 };
 
@@ -45,6 +46,8 @@ static struct generation *place_generation(
 		.conf = conf,
 		.module_dirs = place->folders,
 		.only = only,
+		.loops = &place->loop,
+		.loop_count = place->loop ? 1 : 0,
 		.trusted_uid = place->identity.uid,
 		.create = settings->store.create,
 		.settings = settings };
@@ -76,6 +79,8 @@ static bool place_settle(struct place *place, struct why *why)
 	problems_free(&problems); /* the check finds them again */
 	return ok;
 }
+
+/* ---- what a verb needs ----------------------------------------------------------------------- */
 
 static bool module_offers(const struct tmail_module *m, const char *service)
 {
@@ -120,6 +125,65 @@ static enum verb_result verb_beside(struct generation *g, const struct verb *v,
 		log_event(LEVEL_WARNING, NULL, "trace_unusable", LOG_C("why", why.text));
 	result = verb_command(g, words, count, true, o);
 	trail_stop();
+	return result;
+}
+
+/* ---- a verb that needs a loop ---------------------------------------------------------------- */
+
+static bool loop_begin(struct place *place, struct why *why)
+{
+	place->loop = loop_new(0, why);
+	return place->loop && loop_start(place->loop, "command", why);
+}
+
+/* Names as the server would look them up, and its own addresses as it would have them. */
+static bool names_begin(struct generation *g, struct why *why)
+{
+	const struct settings *settings = settings_of(g);
+	const struct dns_settings dns = settings_dns(settings, generation_conf(g));
+	struct endpoint *own = must_alloc((settings->listen_count + 1) * sizeof *own);
+	size_t count = 0;
+
+	for (size_t i = 0; i < settings->listen_count; i++)
+		count += endpoint_parse(str_tm(settings->listen[i].address),
+			(uint16_t)settings->listen[i].port, &own[count]);
+	queue_listens(own, count);
+	free(own);
+	return dns_start(&dns, why);
+}
+
+static void loop_finish(struct place *place)
+{
+	if (!place->loop)
+		return;
+	dns_stop();
+	loop_stop(place->loop);
+	loop_join(place->loop);
+	loop_free(&place->loop);
+}
+
+/* ---- run ------------------------------------------------------------------------------------- */
+
+/* With the modules that it needs started. */
+static enum verb_result run_started(struct place *place, const struct verb *v, char **needed,
+	const struct str *words, size_t count, struct output *o)
+{
+	struct generation *g = NULL;
+	enum verb_result result = VERB_FAILED;
+	struct why why;
+	bool ok = !(v->flags & VERB_LOOP) || loop_begin(place, &why);
+
+	if (ok)
+		g = place_generation(place, PURPOSE_ADMIN, (const char *const *)needed);
+	if (g && v->flags & VERB_LOOP)
+		ok = names_begin(g, &why);
+	if (!ok)
+		o->fail(o, str_c(why.text));
+	else
+		result =
+			g ? verb_beside(g, v, words, count, o) : problems_fail(&place->problems, o);
+	generation_unref(&g);
+	loop_finish(place);
 	return result;
 }
 
@@ -170,8 +234,7 @@ enum verb_result offline_run(
 	}
 	needed = needed_of(g, v);
 	generation_unref(&g);
-	g = place_generation(&place, PURPOSE_ADMIN, (const char *const *)needed);
-	result = g ? verb_beside(g, v, words, count, o) : problems_fail(&place.problems, o);
+	result = run_started(&place, v, needed, words, count, o);
 	needed_free(needed);
 	problems_free(&place.problems);
 end:

@@ -116,7 +116,8 @@ static bool reply_read(struct explaining *e, struct str *reply)
 				str_make(e->in.data + at, (size_t)(end - e->in.data) - at));
 			last = line.len < 4 || line.data[3] != '-';
 			if (text.len == 0)
-				buf_add(&text, line);
+				buf_printf(&text, "%.*s %.*s", STR_ARG(str_slice(line, 0, 3)),
+					STR_ARG(str_slice(line, 4, line.len)));
 			else if (text.data[0] != '2') /* what EHLO offers is not asked for */
 				buf_printf(&text, " %.*s", STR_ARG(str_slice(line, 4, line.len)));
 			at = (size_t)(end + 1 - e->in.data);

@@ -35,12 +35,13 @@ static int refuse(
 
 /* The domain itself, when it has no MX, or is an address literal. */
 static int one_hop(struct tmail_call *call, struct tmail_route_answer *answer,
-	struct tmail_str host, uint32_t secure)
+	struct tmail_str host, uint32_t secure, const char *reason)
 {
 	struct tmail_hop *hop = call->host->alloc(call, sizeof *hop, TMAIL_SCOPE_CALL);
 
 	if (!hop)
 		return TMAIL_TRY_LATER;
+	say(&answer->reason, reason);
 	hop->weight = 1;
 	hop->host = host;
 	hop->secure = secure;
@@ -102,6 +103,7 @@ static int hops_of_records(struct tmail_call *call, struct tmail_route_answer *a
 
 	if (!hops)
 		return TMAIL_TRY_LATER;
+	say(&answer->reason, "MX");
 	answer->hops.item = hops;
 	answer->hops.stride = sizeof *hops;
 	TMAIL_EACH(struct tmail_str, record, dns->records) {
@@ -134,7 +136,7 @@ static void answered(struct tmail_call *call, void *ctx, const struct tmail_dns_
 	} else if (dns->status == TMAIL_NOT_FOUND) {
 		/* The implicit MX (RFC 5321 5.1); whether the name exists shows when it is
 		 * looked up for its addresses. */
-		status = one_hop(call, answer, pending->domain, dns->secure);
+		status = one_hop(call, answer, pending->domain, dns->secure, "no MX");
 	} else {
 		char *why = call->host->alloc(call, dns->why.len + 1, TMAIL_SCOPE_CALL);
 
@@ -168,9 +170,10 @@ static int route(struct tmail_call *call, const void *question, void *answer)
 		struct tmail_str host = { domain.data + skip, domain.len - skip - 1 };
 		struct ip ip;
 
-		if (domain.len <= skip + 1 || !ip_parse(str_make(host.data, host.len), &ip))
+		if (domain.len <= skip + 1 || domain.data[domain.len - 1] != ']' ||
+			!ip_parse(str_make(host.data, host.len), &ip))
 			return refuse(out, 550, "5.1.2", "the address literal cannot be used");
-		return one_hop(call, out, host, 0);
+		return one_hop(call, out, host, 0, "address literal");
 	}
 	pending = call->host->alloc(call, sizeof *pending, TMAIL_SCOPE_CALL);
 	if (!pending)
