@@ -143,6 +143,78 @@ START_TEST(success_is_reported_where_the_next_server_does_not)
 }
 END_TEST
 
+START_TEST(final_delivery_is_reported_as_delivered)
+{
+	static const struct peer_rule rules[] = { { ".no@", "552 5.2.2 full", 0 } };
+	struct message *m = house_message("s@x.org", "a@one.org no@one.org", STR(HOUSE_CONTENT));
+	bool failure;
+
+	remote = peer_server(rules, 1, PEER_LMTP | PEER_PLAIN);
+	home = peer_server(NULL, 0, 0);
+	house_routes[0] = (struct house_route){ .domain = "x.org", .port = peer_port(home) };
+	house_routes[1] = (struct house_route){
+		.domain = "", .port = peer_port(remote), .protocol = TMAIL_PROTOCOL_LMTP
+	};
+	house_open("", HOUSE_ROUTER);
+	m->recipients[0].notify = m->recipients[1].notify =
+		TMAIL_NOTIFY_SUCCESS | TMAIL_NOTIFY_FAILURE;
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_wait_ended(3);
+	failure = in(report(0), "Action: failed\r\n");
+	ck_assert(in(report(failure), "Action: delivered\r\n"));
+	ck_assert(in(report(failure), "rfc822; a@one.org"));
+	ck_assert(!in(report(failure), "no@one.org"));
+	ck_assert(in(report(!failure), "rfc822; no@one.org"));
+	close_all();
+}
+END_TEST
+
+/* The parcel goes on to a second host for those whom the first one put off. */
+START_TEST(each_recipient_is_told_of_the_host_that_took_it)
+{
+	static const struct peer_rule plain[] = { { "EHLO", "250 first", 0 },
+		{ "RCPT TO:<b", "450 4.2.1 not here", 0 } };
+	struct peer *second = peer_server(NULL, 0, 0); /* offers DSN */
+	struct message *m = house_message("s@x.org", "a@one.org b@one.org", STR(HOUSE_CONTENT));
+	const char *text;
+
+	remote = peer_server(plain, 2, 0);
+	home = peer_server(NULL, 0, 0);
+	house_routes[0] = (struct house_route){ .domain = "x.org", .port = peer_port(home) };
+	house_routes[1] = (struct house_route){
+		.domain = "", .port = peer_port(remote), .port2 = peer_port(second)
+	};
+	house_open("", HOUSE_ROUTER);
+	m->recipients[0].notify = m->recipients[1].notify = TMAIL_NOTIFY_SUCCESS;
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_wait_ended(2);
+	text = report(0);
+	ck_assert(str_equal(peer_message(second, 0)->recipients, STR("b@one.org")));
+	ck_assert(in(text, "Action: relayed\r\n"));
+	ck_assert(in(text, "rfc822; a@one.org"));
+	ck_assert(!in(text, "b@one.org"));
+	ck_assert_uint_eq(peer_messages(home), 1);
+	close_all();
+	peer_end(&second);
+}
+END_TEST
+
+START_TEST(nobody_hears_of_success_that_was_not_asked_for)
+{
+	static const struct peer_rule plain[] = { { "EHLO", "250 peer", 0 } };
+	struct message *m = house_message(
+		"s@x.org", "a@one.org b@one.org c@one.org d@one.org", STR(HOUSE_CONTENT));
+
+	open_with("", plain, 1);
+	m->recipients[1].notify = TMAIL_NOTIFY_NEVER;
+	m->recipients[2].notify = TMAIL_NOTIFY_FAILURE | TMAIL_NOTIFY_DELAY;
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_wait_ended(1);
+	ck_assert_uint_eq(memory_adds(), 1);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_message_too_old_is_returned)
 {
 	const char *text;
@@ -177,27 +249,151 @@ START_TEST(a_report_too_old_is_dropped)
 }
 END_TEST
 
+#define HOUR (3600 * INT64_C(1000000))
+
+/* Waits until the recipient of message i was tried that often; answers when it is due again. */
+static int64_t due_after(unsigned i, unsigned attempts)
+{
+	struct memory_message m;
+
+	do {
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+		ck_assert(memory_message(i, &m));
+		free(m.content);
+	} while (m.recipient[0].attempts < attempts);
+	return m.recipient[0].due;
+}
+
+static void clock_set(int64_t wall)
+{
+	house_years += wall - clock_wall();
+	schedule_due_at(1);
+}
+
 START_TEST(a_late_message_is_told_of_once)
 {
+	struct memory_message m;
+	int64_t due, received;
 	const char *text;
 
-	open_with("retry = [\"1h\"]; delay_warning = \"4h\";", refuses, 3);
+	open_with("retry = [\"1h\", \"7h\"]; delay_warning = \"4h\";", refuses, 3);
 	house_sends("s@x.org", "late@one.org");
-	for (unsigned i = 0; i < 8; i++) {
-		struct memory_message m;
-
-		do {
-			memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
-			ck_assert(memory_message(0, &m));
-			free(m.content);
-		} while (m.recipient[0].attempts < i + 1);
-		house_years += 3600 * 1000000LL + 1;
-		schedule_due_at(1);
-	}
+	due = due_after(0, 1);
+	received = due - HOUR;
+	clock_set(due);
+	/* The next would be after 8 hours: it is at the moment of the warning. */
+	due = due_after(0, 2);
+	ck_assert_int_le(due, received + 4 * HOUR);
+	ck_assert_int_gt(due, received + 4 * HOUR - HOUR / 60);
+	/* By hand meanwhile: nobody is late yet. */
+	memory_change(0, 0, TMAIL_FATE_DEFERRED, clock_wall());
+	schedule_due_at(1);
+	due_after(0, 3);
+	ck_assert_uint_eq(memory_adds(), 1);
+	clock_set(due);
 	text = report(0);
 	ck_assert(in(text, "Action: delayed\r\n"));
+	ck_assert(in(text, "450 4.2.1 busy"));
 	ck_assert(in(text, "Will-Retry-Until: "));
+	ck_assert(!in(text, "hello"));
+	for (unsigned i = 4; i < 8; i++) {
+		due = due_after(0, i);
+		clock_set(due);
+	}
 	ck_assert_uint_eq(memory_adds(), 2);
+	ck_assert(memory_message(0, &m));
+	free(m.content);
+	close_all();
+}
+END_TEST
+
+START_TEST(only_who_may_be_told_hears_that_it_is_late)
+{
+	static const struct {
+		const char *sender;
+		uint32_t notify;
+		bool told;
+	} cases[] = {
+		{ "", 0, false },
+		{ "s@x.org", TMAIL_NOTIFY_FAILURE, false },
+		{ "s@x.org", TMAIL_NOTIFY_NEVER, false },
+		{ "s@x.org", TMAIL_NOTIFY_SUCCESS | TMAIL_NOTIFY_DELAY, true },
+		{ "s@x.org", 0, true },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct message *m =
+			house_message(cases[i].sender, "late@one.org", STR(HOUSE_CONTENT));
+
+		open_with("retry = [\"1h\"]; delay_warning = \"1h\";", refuses, 3);
+		m->recipients[0].notify = cases[i].notify;
+		ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+		clock_set(due_after(0, 1));
+		due_after(0, 2);
+		if (cases[i].told)
+			report(0);
+		/* Whoever is to be told has been by the end of the round. */
+		clock_set(due_after(0, 2));
+		due_after(0, 3);
+		ck_assert_uint_eq(memory_adds(), cases[i].told ? 2 : 1);
+		close_all();
+	}
+}
+END_TEST
+
+START_TEST(the_last_attempt_is_at_the_end_of_life)
+{
+	int64_t due, received;
+
+	open_with("retry = [\"1h\", \"20h\"]; lifetime = \"3h\";", refuses, 3);
+	house_sends("s@x.org", "late@one.org");
+	due = due_after(0, 1);
+	received = due - HOUR;
+	clock_set(due);
+	due = due_after(0, 2);
+	ck_assert_int_le(due, received + 3 * HOUR);
+	ck_assert_int_gt(due, received + 3 * HOUR - HOUR / 60);
+	clock_set(due);
+	ck_assert(in(report(0), "too long"));
+	memory_wait_fate(0, 0, TMAIL_FATE_EXPIRED);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_lifetime_of_nothing_is_one_attempt)
+{
+	struct memory_message m;
+
+	open_with("lifetime = 0;", refuses, 3);
+	house_sends("s@x.org", "late@one.org");
+	ck_assert(in(report(0), "450 4.2.1 busy"));
+	memory_wait_fate(0, 0, TMAIL_FATE_EXPIRED);
+	ck_assert(memory_message(0, &m));
+	ck_assert_uint_eq(m.recipient[0].attempts, 1);
+	free(m.content);
+	close_all();
+}
+END_TEST
+
+/* What is due stays due by the clock of the wall; a message is not given up for a clock that
+ * went back, and is given up by one that went on. */
+START_TEST(a_clock_that_jumps_loses_nothing)
+{
+	int64_t due;
+
+	open_with("retry = [\"1h\"]; lifetime = \"1d\";", refuses, 3);
+	house_years = 48 * HOUR;
+	house_sends("s@x.org", "late@one.org");
+	due_after(0, 1);
+	house_years = 0; /* back: before the message was received */
+	memory_change(0, 0, TMAIL_FATE_DEFERRED, clock_wall());
+	schedule_due_at(1);
+	due = due_after(0, 2);
+	ck_assert_int_gt(due, clock_wall());
+	ck_assert_int_le(due, clock_wall() + HOUR);
+	clock_set(due + 100 * HOUR); /* on: beyond its life, and it has its last attempt */
+	ck_assert(in(report(0), "too long"));
+	memory_wait_fate(0, 0, TMAIL_FATE_EXPIRED);
 	close_all();
 }
 END_TEST
@@ -265,8 +461,12 @@ END_TEST
 TEST_MAIN("queue/bounce", one_report_tells_of_all_that_failed_together,
 	a_report_about_a_report_is_never_made, large_messages_are_returned_as_their_header,
 	what_the_sender_said_about_reports_is_honoured,
-	success_is_reported_where_the_next_server_does_not, a_message_too_old_is_returned,
+	success_is_reported_where_the_next_server_does_not, final_delivery_is_reported_as_delivered,
+	each_recipient_is_told_of_the_host_that_took_it,
+	nobody_hears_of_success_that_was_not_asked_for, a_message_too_old_is_returned,
 	a_report_too_old_is_dropped, a_late_message_is_told_of_once,
+	only_who_may_be_told_hears_that_it_is_late, the_last_attempt_is_at_the_end_of_life,
+	a_lifetime_of_nothing_is_one_attempt, a_clock_that_jumps_loses_nothing,
 	a_report_that_cannot_be_kept_keeps_the_recipient,
 	a_template_file_takes_the_place_of_the_text,
 	a_recipient_refused_after_data_bounces_without_an_attempt)
