@@ -69,17 +69,25 @@ static void dial_note(struct dial *d, const struct endpoint *peer, const char *r
 		reason);
 }
 
+/* NULL: there is none of the peer's family. */
+static const struct ip *source_for(const struct dial *d, const struct endpoint *peer)
+{
+	for (size_t i = 0; i < d->source_count; i++)
+		if (d->sources[i].family == peer->ip.family)
+			return &d->sources[i];
+	return NULL;
+}
+
 static bool bind_source(const struct dial *d, int fd, const struct endpoint *peer)
 {
 	const int on = 1;
 	struct sockaddr_storage address;
+	const struct ip *ip = source_for(d, peer);
 	struct endpoint source = { 0 };
 
-	for (size_t i = 0; i < d->source_count && source.ip.family == 0; i++)
-		if (d->sources[i].family == peer->ip.family)
-			source.ip = d->sources[i];
-	if (source.ip.family == 0)
+	if (!ip || ip_is_any(ip))
 		return true;
+	source.ip = *ip;
 	/* The port is chosen in connect, when the peer is known: many more are free then. */
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	socklen_t len = endpoint_sockaddr(&source, &address);
@@ -168,10 +176,14 @@ static void attempt_event(uv_poll_t *handle, int status, int events);
 /* False: it has failed already, and says so. */
 static bool attempt_start(struct dial *d, const struct endpoint *peer)
 {
-	int fd = connect_start(d, peer);
 	struct attempt *a;
-	int error;
+	int error, fd;
 
+	if (d->source_count > 0 && !peer->path[0] && !source_for(d, peer)) {
+		dial_note(d, peer, "no local address of its family");
+		return false;
+	}
+	fd = connect_start(d, peer);
 	if (fd < 0) {
 		dial_note(d, peer, strerrordesc_np(errno));
 		return false;

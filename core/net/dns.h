@@ -50,7 +50,8 @@ bool dns_mx(struct str rdata, uint16_t *preference, char host[256]);
 
 /* A and AAAA together; an address as text, what the hosts file has, and localhost are answered
  * without a question: done with all addresses of both families (OK if either has some;
- * NOT_FOUND only if both say so), IPv6 and IPv4 alternating (RFC 8305 4). */
+ * NOT_FOUND only if both say so), IPv6 and IPv4 alternating (RFC 8305 4). Once there are IPv4
+ * addresses the others are waited for no longer than 50 ms (RFC 8305 3). */
 struct dns_addresses {
 	enum dns_status status;
 	bool secure;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 enum { V6, V4, ADDRESSES_MOST = 64, NAMES_MOST = 8 };
+enum { RESOLUTION_MS = 50 }; /* RFC 8305 3: how long IPv4 waits for IPv6 */
 
 struct addresses {
 	struct ip ips[ADDRESSES_MOST];
@@ -23,6 +24,7 @@ struct dns_lookup {
 	struct deadline soon; /* what is known without a question is said in the next turn */
 	bool answering;
 	/* Addresses. */
+	bool whole;                 /* those of both families, however long it takes */
 	struct dns_query *query[2]; /* by family; of a reverse look-up the first, for PTR */
 	struct addresses found[2];
 	enum dns_status status; /* the worst of those that found nothing */
@@ -54,10 +56,10 @@ static struct dns_lookup *lookup_new(struct loop *loop, void *ctx)
 	return l;
 }
 
-static void lookup_soon(struct dns_lookup *l, void (*answer)(struct deadline *))
+static void lookup_soon(struct dns_lookup *l, void (*answer)(struct deadline *), int64_t ms)
 {
 	deadline_init(&l->soon, l->loop, answer);
-	deadline_set(&l->soon, 0);
+	deadline_set(&l->soon, ms);
 }
 
 void dns_lookup_cancel(struct dns_lookup **lp)
@@ -110,6 +112,9 @@ static void addresses_answer(struct dns_lookup *l)
 		answer.status = l->status;
 	if (answer.status == DNS_TRY_LATER)
 		answer.why = str_c(l->why.text);
+	dns_cancel(&l->query[V6]);
+	if (l->soon.fired)
+		deadline_clear(&l->soon);
 	l->answering = true;
 	l->addresses_done(l->ctx, &answer);
 	lookup_free(l);
@@ -124,11 +129,14 @@ static void address_record(struct dns_lookup *l, int family, struct str rdata)
 {
 	struct ip ip = { .family = family == V6 ? 6 : 4 };
 	size_t len = family == V6 ? 16 : 4;
+	char text[IP_TEXT];
 
 	if (rdata.len != len)
 		return;
 	memcpy(ip.bytes, rdata.data, len);
-	address_add(l, &ip);
+	ip_text(&ip, text);
+	if (ip_parse(str_c(text), &ip)) /* IPv4 in the guise of IPv6 is taken for what it is */
+		address_add(l, &ip);
 }
 
 static void addresses_part(struct dns_lookup *l, int family, const struct dns_answer *answer)
@@ -144,6 +152,8 @@ static void addresses_part(struct dns_lookup *l, int family, const struct dns_an
 	}
 	if (!l->query[V6] && !l->query[V4])
 		addresses_answer(l);
+	else if (family == V4 && l->found[V4].count > 0 && !l->whole)
+		lookup_soon(l, addresses_known, RESOLUTION_MS);
 }
 
 static void aaaa_done(void *ctx, const struct dns_answer *answer)
@@ -172,7 +182,7 @@ struct dns_lookup *dns_addresses(struct loop *loop, struct str name,
 		for (size_t i = 0; i < count; i++)
 			address_add(l, &known[i]);
 		l->insecure = true; /* nobody has signed it */
-		lookup_soon(l, addresses_known);
+		lookup_soon(l, addresses_known, 0);
 		return l;
 	}
 	l->query[V6] = dns_ask(loop, name, DNS_AAAA, aaaa_done, l);
@@ -204,6 +214,7 @@ static void reverse_next(struct dns_lookup *l)
 		return;
 	}
 	l->forward = dns_addresses(l->loop, str_c(l->names[l->names_left - 1]), forward_done, l);
+	l->forward->whole = true;
 }
 
 static void forward_done(void *ctx, const struct dns_addresses *answer)
@@ -259,7 +270,7 @@ struct dns_lookup *dns_reverse(struct loop *loop, const struct ip *ip,
 	l->reverse_done = done;
 	l->ip = *ip;
 	if (is_localhost(ip)) {
-		lookup_soon(l, reverse_known);
+		lookup_soon(l, reverse_known, 0);
 		return l;
 	}
 	ip_reverse_name(ip, name);

@@ -23,6 +23,7 @@ static const struct nsd_zone zones[] = {
 		"mail AAAA 2001:db8::1\n"
 		"four A 192.0.2.4\n"
 		"six AAAA 2001:db8::6\n"
+		"mapped AAAA ::ffff:127.0.0.1\n"
 		"alias CNAME mail\n"
 		"dangling CNAME nothing\n"
 		"txt TXT \"only\"\n"

@@ -214,6 +214,33 @@ START_TEST(the_source_of_the_peers_family_is_used)
 }
 END_TEST
 
+START_TEST(a_family_without_a_source_is_not_dialled)
+{
+	struct endpoint peers[2];
+	struct ip sources[2];
+
+	ck_assert(ip_parse(STR("127.0.0.7"), &sources[0]));
+	ck_assert(ip_parse(STR("::"), &sources[1]));
+	loop_set_up();
+	int six = listen_on("[::1]:0", &peers[0]), four = listen_on("127.0.0.1:0", &peers[1]);
+	dial = dial_start(loop, peers, 2, sources, 1, LONG, done, &dones);
+	LOOP_UNTIL(dones == 1);
+	ck_assert(endpoint_equal(&result.peer, &peers[1]));
+	fd_close(&result.fd);
+	/* By itself it is the reason; left to the kernel it is dialled. */
+	dial = dial_start(loop, peers, 1, sources, 1, LONG, done, &dones);
+	LOOP_UNTIL(dones == 2);
+	ck_assert_int_eq(result.fd, -1);
+	ck_assert_ptr_nonnull(strstr(result.why.text, "no local address of its family"));
+	dial = dial_start(loop, peers, 2, sources, 2, LONG, done, &dones);
+	LOOP_UNTIL(dones == 3);
+	ck_assert(endpoint_equal(&result.peer, &peers[0]));
+	fd_close(&six);
+	fd_close(&four);
+	tear_down();
+}
+END_TEST
+
 START_TEST(a_source_that_is_not_ours_is_a_reason)
 {
 	struct endpoint where;
@@ -279,5 +306,5 @@ TEST_MAIN("net/dial", a_peer_that_listens_is_reached, the_next_is_tried_at_once_
 	the_next_is_tried_while_one_is_silent, when_nobody_answers_each_reason_is_told,
 	a_silent_peer_is_given_up_in_time, more_reasons_than_fit_are_cut,
 	without_any_address_it_fails_and_says_so, the_source_of_the_peers_family_is_used,
-	a_source_that_is_not_ours_is_a_reason, a_unix_socket_is_reached,
-	it_can_be_cancelled_before_and_while_it_tries)
+	a_family_without_a_source_is_not_dialled, a_source_that_is_not_ours_is_a_reason,
+	a_unix_socket_is_reached, it_can_be_cancelled_before_and_while_it_tries)
