@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 enum { ROUTES_KEPT_MAX = 20000, ROUTE_TTL_MAX = 3600 };
+/* Seconds: whoever asks again meanwhile hears at once that it cannot be said now. */
+enum { ROUTE_FAILED_TTL = 30 };
 
 struct kept {
 	struct str key;
@@ -61,11 +63,10 @@ static void route_seal(struct route *r)
 	for (size_t i = 0; i < r->count; i++) {
 		struct hop *h = &r->hops[i];
 
-		h->rest_key = arena_printf(
-			r->arena, "%.*s:%u", STR_ARG(arena_str_lower(r->arena, h->host)), h->port);
-		buf_printf(&key, "\n%u %u %u %u %.*s %.*s %.*s", h->priority, h->weight,
-			(unsigned)h->protocol, h->tls, STR_ARG(h->rest_key), STR_ARG(h->source),
-			STR_ARG(h->login));
+		h->rest_key = arena_printf(r->arena, "%.*s:%u %.*s",
+			STR_ARG(arena_str_lower(r->arena, h->host)), h->port, STR_ARG(h->source));
+		buf_printf(&key, "\n%u %u %u %u %.*s %.*s", h->priority, h->weight,
+			(unsigned)h->protocol, h->tls, STR_ARG(h->rest_key), STR_ARG(h->login));
 	}
 	buf_printf(&key, "\n%u %u %u/%u", r->limits.connections, r->limits.messages,
 		r->limits.rate_count, r->limits.rate_ms);
@@ -278,11 +279,12 @@ struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *as
 
 static void route_keep(const struct route_asking *a, struct route *r)
 {
+	uint32_t ttl = r->status == TMAIL_TRY_LATER ? ROUTE_FAILED_TTL : a->ttl;
 	struct map *routes;
 	struct buf key = { 0 };
 	struct kept *k, *before;
 
-	if (!a->ql || a->ttl == 0 || r->status == TMAIL_TRY_LATER)
+	if (!a->ql || ttl == 0)
 		return;
 	routes = &a->ql->routes;
 	if (routes->count >= ROUTES_KEPT_MAX)
@@ -291,7 +293,7 @@ static void route_keep(const struct route_asking *a, struct route *r)
 	k = must_alloc(sizeof *k + key.len);
 	memcpy(k->text, key.data ? key.data : "", key.len);
 	k->key = str_make(k->text, key.len);
-	k->until = loop_now(a->ql->loop) + (int64_t)a->ttl * 1000000;
+	k->until = loop_now(a->ql->loop) + (int64_t)ttl * 1000000;
 	k->route = route_ref(r);
 	before = map_remove(routes, k->key);
 	if (before)

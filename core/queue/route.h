@@ -17,7 +17,7 @@ struct hop { /* as tmail_hop, with copies of its strings */
 	uint16_t port;
 	enum tmail_protocol protocol;
 	struct str host, source, login, password;
-	struct str rest_key; /* "host:port" in lower case */
+	struct str rest_key; /* "host:port source", the host in lower case */
 };
 struct route_limits { /* of a destination; 0: the core's, or none */
 	uint32_t connections, messages;

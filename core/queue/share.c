@@ -54,7 +54,9 @@ bool share_of_connections(const struct send_lane *l, unsigned busy)
 
 	if (l->pace == LANE_SLOW)
 		most = max - max / 4;
-	if (l->open > 0 && l->pace != LANE_BRISK)
+	if (l->open > 0 && l->pace != LANE_BRISK) {
 		most = max / 4 > LANE_FIRST ? max / 4 : LANE_FIRST;
-	return busy < (most < max ? most : max);
+		most = most < max / 2 ? most : max / 2;
+	}
+	return busy < most;
 }

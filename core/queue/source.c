@@ -20,9 +20,28 @@ static bool source_add(struct sources *s, struct str text, struct why *why)
 		return why_set(why, "invalid local address \"%.*s\"", STR_ARG(text));
 	if (s->count == SOURCES_MAX)
 		return why_set(why, "more than %d local addresses", SOURCES_MAX);
-	if (!ip_is_any(&ip))
-		s->ips[s->count++] = ip;
+	s->ips[s->count++] = ip;
 	return true;
+}
+
+static bool source_is_told(const struct sources *s, uint8_t family)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (!ip_is_any(&s->ips[i]) && (family == 0 || s->ips[i].family == family))
+			return true;
+	return false;
+}
+
+/* What is left to the kernel says something only where nothing else is said of the family: that
+ * it may be used. Alone it says nothing. */
+static void sources_settle(struct sources *s)
+{
+	struct sources all = *s;
+
+	s->count = 0;
+	for (size_t i = 0; i < all.count && source_is_told(&all, 0); i++)
+		if (!ip_is_any(&all.ips[i]) || !source_is_told(&all, all.ips[i].family))
+			s->ips[s->count++] = all.ips[i];
 }
 
 static bool sources_add(struct sources *s, struct str text, struct why *why)
@@ -62,6 +81,7 @@ bool sources_parse(
 			if (!sources_add(s, str_make(each->data, each->len), why))
 				return false;
 	}
+	sources_settle(s);
 	if (!s->ordered && s->count > 1)
 		sources_shuffle(s);
 	return true;

@@ -23,7 +23,7 @@
 
 enum { STEP_ASK, STEP_ROUTE };
 #define LAST_TURN_US (INT64_C(3600) * 1000000) /* at the end of life, to get its turn */
-#define ASK_AGAIN_US (INT64_C(5) * 1000000)
+#define ASK_AGAIN_US (INT64_C(10) * 1000000)   /* and up to twice that */
 
 /* ---- parcels --------------------------------------------------------------------------- */
 
@@ -283,7 +283,8 @@ static bool ask_routers(struct work *w)
 		route = route_kept(w->ql, &ask);
 	if (!route) {
 		if (!share_take(w->ql, domain)) {
-			put_off(w, w->cursor, clock_wall() + ASK_AGAIN_US);
+			put_off(w, w->cursor,
+				clock_wall() + ASK_AGAIN_US + (int64_t)random_below(ASK_AGAIN_US));
 			return true;
 		}
 		if (!w->asking)

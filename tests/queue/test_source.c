@@ -57,10 +57,47 @@ START_TEST(without_a_list_the_settings_are_taken)
 	struct sources s;
 
 	ck_assert(sources_parse(&s, STR(""), &list, NULL));
-	ck_assert_uint_eq(s.count, 1);
-	ck_assert(is(&s.ips[0], "192.0.2.7"));
+	ck_assert_uint_eq(s.count, 2);
+	ck_assert(is(&s.ips[0], "192.0.2.7") || is(&s.ips[1], "192.0.2.7"));
+	ck_assert(is(&s.ips[0], "::") || is(&s.ips[1], "::"));
 	ck_assert(sources_parse(&s, STR("0.0.0.0"), &list, NULL));
 	ck_assert_uint_eq(s.count, 0);
+}
+END_TEST
+
+START_TEST(what_is_left_to_the_kernel_only_lets_a_family_be_used)
+{
+	struct sources s;
+
+	ck_assert(sources_parse(&s, STR("0.0.0.0&192.0.2.7&::"), &none, NULL));
+	ck_assert_uint_eq(s.count, 2);
+	ck_assert(is(&s.ips[0], "192.0.2.7"));
+	ck_assert(is(&s.ips[1], "::"));
+	ck_assert(sources_parse(&s, STR("0.0.0.0|::"), &none, NULL));
+	ck_assert_uint_eq(s.count, 0);
+}
+END_TEST
+
+static struct str named(const struct queue_settings *settings, const char *ip)
+{
+	struct ip from;
+
+	ck_assert(ip_parse(str_c(ip), &from));
+	return helo_of(settings, &from);
+}
+
+START_TEST(an_address_may_have_a_name_of_its_own)
+{
+	static const struct helo_settings names[] = {
+		{ TMAIL_STR("192.0.2.7"), TMAIL_STR("out7.example.com") },
+		{ TMAIL_STR("2001:DB8::7"), TMAIL_STR("six.example.com") },
+	};
+	const struct queue_settings settings = { .hostname = TMAIL_STR("me.example"),
+		.helo = TMAIL_LIST(names) };
+
+	ck_assert(str_equal(named(&settings, "192.0.2.7"), STR("out7.example.com")));
+	ck_assert(str_equal(named(&settings, "2001:db8:0::7"), STR("six.example.com")));
+	ck_assert(str_equal(named(&settings, "192.0.2.8"), STR("me.example")));
 }
 END_TEST
 
@@ -78,4 +115,5 @@ END_TEST
 
 TEST_MAIN("queue/source", fail_over_keeps_the_order_that_was_written,
 	a_draw_goes_by_how_often_an_address_is_listed, without_a_list_the_settings_are_taken,
-	what_is_no_address_is_named)
+	what_is_no_address_is_named, what_is_left_to_the_kernel_only_lets_a_family_be_used,
+	an_address_may_have_a_name_of_its_own)
