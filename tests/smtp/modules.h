@@ -15,30 +15,41 @@ struct said {
 	const char *enhanced, *text, *hold;
 	bool later, relay;
 };
-static struct said said;
+static struct said said; /* under house.lock */
+
+static struct said said_get(void)
+{
+	struct said what;
+
+	pthread_mutex_lock(&house.lock);
+	what = said;
+	pthread_mutex_unlock(&house.lock);
+	return what;
+}
 
 static void *said_later(void *call)
 {
 	const struct tmail_host *host = ((struct tmail_call *)call)->host;
 
-	host->resume(call, (int)said.verdict);
+	host->resume(call, (int)said_get().verdict);
 	return NULL;
 }
 
 static enum tmail_verdict said_now(struct tmail_call *call, const union tmail_event *event)
 {
+	struct said what = said_get();
 	pthread_t thread;
 
 	(void)event;
-	if (call->point != said.at)
+	if (call->point != what.at)
 		return TMAIL_CONTINUE;
-	if (said.code || said.text)
-		call->host->reply(call, said.code, said.enhanced, "%s", said.text ? said.text : "");
-	if (said.hold)
-		call->answer->hold = tm_str(str_c(said.hold));
-	call->answer->relay = said.relay;
-	if (!said.later)
-		return said.verdict;
+	if (what.code || what.text)
+		call->host->reply(call, what.code, what.enhanced, "%s", what.text ? what.text : "");
+	if (what.hold)
+		call->answer->hold = tm_str(str_c(what.hold));
+	call->answer->relay = what.relay;
+	if (!what.later)
+		return what.verdict;
 	must(pthread_create(&thread, NULL, said_later, call) == 0);
 	pthread_detach(thread);
 	return TMAIL_WAIT;
@@ -46,7 +57,9 @@ static enum tmail_verdict said_now(struct tmail_call *call, const union tmail_ev
 
 static void modules_say_all(struct said what)
 {
+	pthread_mutex_lock(&house.lock);
 	said = what;
+	pthread_mutex_unlock(&house.lock);
 	house_hook = said_now;
 	memset((void *)house_hooked, 0, sizeof house_hooked);
 }

@@ -5,7 +5,6 @@
 #include "tests/smtp/house.h"
 
 static const struct tmail_str trusted[] = { TMAIL_STR("127.0.0.1") };
-static const struct tmail_str others[] = { TMAIL_STR("192.0.2.0/24"), TMAIL_STR("2001:db8::/32") };
 static const struct listen_settings proxied = {
 	.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(trusted)
 };
@@ -42,39 +41,6 @@ START_TEST(a_proxy_header_may_come_in_pieces_and_must_come)
 	talk_hear(t, "421 4.7.0 PROXY header expected");
 	talk_hear_end(t);
 	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(who_may_not_send_a_proxy_header_is_turned_away)
-{
-	const struct listen_settings listen = {
-		.name = TMAIL_STR("mx"), .proxy = 1, .proxy_from = TMAIL_LIST(others)
-	};
-
-	house_open_at("", HOUSE_TABLES, &listen);
-	struct talk *t = talk_connect();
-	talk_hear(t, "554 5.7.1");
-	talk_hear_end(t);
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
-START_TEST(listeners_that_cannot_work_are_refused_with_a_reason)
-{
-	static const struct tmail_str bad[] = { TMAIL_STR("nonsense") };
-	const struct listen_settings nobody = { .proxy = 1 }, tls = { .role = ROLE_SMTPS },
-				     network = { .proxy = 1, .proxy_from = TMAIL_LIST(bad) };
-	struct why why;
-
-	house_open("", "");
-	ck_assert_ptr_null(smtp_server_start(house.fd, &nobody, &house.loop, 1, &why));
-	ck_assert_ptr_nonnull(strstr(why.text, "proxy_from"));
-	ck_assert_ptr_null(smtp_server_start(house.fd, &network, &house.loop, 1, &why));
-	ck_assert_ptr_nonnull(strstr(why.text, "nonsense"));
-	ck_assert_ptr_null(smtp_server_start(house.fd, &tls, &house.loop, 1, &why));
-	ck_assert_ptr_nonnull(strstr(why.text, "TLS"));
 	house_close();
 }
 END_TEST
@@ -192,9 +158,7 @@ START_TEST(modules_turn_clients_away_with_554_or_421)
 END_TEST
 
 TEST_MAIN("smtp/greet", a_proxy_header_says_who_the_client_is,
-	a_proxy_header_may_come_in_pieces_and_must_come,
-	who_may_not_send_a_proxy_header_is_turned_away,
-	listeners_that_cannot_work_are_refused_with_a_reason, sessions_of_one_address_are_limited,
+	a_proxy_header_may_come_in_pieces_and_must_come, sessions_of_one_address_are_limited,
 	new_sessions_of_one_address_are_limited_by_the_minute, clients_of_this_host_are_not_limited,
 	who_speaks_before_the_greeting_is_refused_when_there_is_a_wait,
 	modules_turn_clients_away_with_554_or_421)

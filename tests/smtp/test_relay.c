@@ -132,22 +132,9 @@ START_TEST(a_module_grants_relay_only_by_saying_so)
 }
 END_TEST
 
-START_TEST(a_submission_listener_wants_a_login)
-{
-	const struct listen_settings submission = { .name = TMAIL_STR("sub"),
-		.role = ROLE_SUBMISSION };
-
-	house_open_at("", HOUSE_TABLES, &submission);
-	struct talk *t = talk_ready();
-	talk_ask(t, "MAIL FROM:<>", "530 5.7.0 Authentication required");
-	talk_close(&t);
-	house_close();
-}
-END_TEST
-
 TEST_MAIN("smtp/relay", domains_of_ours_are_open_to_all_and_others_to_none,
 	a_local_domain_has_the_users_that_the_tables_know,
 	a_relay_client_may_send_anywhere_but_not_to_users_that_are_not_there,
 	a_client_whose_address_cannot_be_looked_up_is_neither_let_nor_sent_away,
 	the_address_of_a_client_is_asked_of_the_module_once,
-	a_module_grants_relay_only_by_saying_so, a_submission_listener_wants_a_login)
+	a_module_grants_relay_only_by_saying_so)
