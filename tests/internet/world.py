@@ -65,9 +65,10 @@ class World:
 
     # ---- mail ----------------------------------------------------------------------------------
 
-    def send(self, *recipients, content=b"Subject: refused\r\n\r\ntext\r\n"):
-        """Sender of its own, for one message."""
-        sender = f"writer-{next(self.numbers)}@client.test"
+    def send(self, *recipients, content=b"Subject: refused\r\n\r\ntext\r\n", sender=None):
+        """One message; by a sender of its own, whom it answers."""
+        if sender is None:
+            sender = f"writer-{next(self.numbers)}@client.test"
         session = Session(self.server.port)
         answer = session.message(sender, recipients, content)
         session.close()
