@@ -22,6 +22,7 @@ struct connection {
 	pthread_t thread;
 	int fd;
 	unsigned number;
+	uint32_t from;
 	struct buf in;
 	bool threaded;
 };
@@ -162,7 +163,9 @@ static bool step_play(struct connection *c, const char *step)
 
 static struct connection *connection_take(struct peer *p)
 {
-	int fd = accept(p->listener, NULL, NULL), on = 1;
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	socklen_t size = sizeof from;
+	int fd = accept(p->listener, (struct sockaddr *)&from, &size), on = 1;
 	struct connection *c;
 
 	if (fd < 0)
@@ -177,6 +180,7 @@ static struct connection *connection_take(struct peer *p)
 	c = must_alloc(sizeof *c);
 	c->peer = p;
 	c->fd = fd;
+	c->from = ntohl(from.sin_addr.s_addr);
 	p->connection[p->connections++] = c;
 	c->number = p->connections;
 	pthread_cond_broadcast(&p->change);
@@ -299,7 +303,8 @@ static void record(struct connection *c, struct transaction *t, struct str recip
 			.content = kept(buf_str(&t->content)),
 			.recipients = kept(recipients),
 			.mail = kept(buf_str(&t->mail)),
-			.connection = c->number };
+			.connection = c->number,
+			.from = c->from };
 	pthread_cond_broadcast(&p->change);
 	pthread_mutex_unlock(&p->lock);
 }

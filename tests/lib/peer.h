@@ -46,6 +46,7 @@ struct peer_message {
 	struct str recipients;      /* "a@b c@d", those accepted */
 	struct str mail;            /* the whole line */
 	unsigned connection;        /* from 1 */
+	uint32_t from;              /* the IPv4 address it came from, as a number */
 };
 void peer_wait_messages(struct peer *p, unsigned n);
 unsigned peer_messages(struct peer *p);

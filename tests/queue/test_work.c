@@ -167,9 +167,178 @@ START_TEST(a_recipient_that_becomes_due_meanwhile_joins_the_round)
 }
 END_TEST
 
+/* ---- what modules change, and what they are told ------------------------------------------ */
+
+/* By the first letter of the recipient. */
+static enum tmail_verdict changes(struct tmail_call *call, const union tmail_event *event)
+{
+	if (call->point != TMAIL_POINT_PREDELIVER)
+		return TMAIL_CONTINUE;
+	switch (event->predeliver.recipient->address.data[0]) {
+	case 'v':
+		call->answer->sender = (struct tmail_str)TMAIL_STR("s+v=one.org@x.org");
+		break;
+	case 'n':
+		call->answer->sender = (struct tmail_str)TMAIL_STR("");
+		break;
+	case 'u':
+		call->answer->sender = (struct tmail_str)TMAIL_STR("\xc3\xa9@x.org");
+		break;
+	case 'l':
+		call->answer->source = (struct tmail_str)TMAIL_STR("127.0.0.9");
+		break;
+	}
+	return TMAIL_CONTINUE;
+}
+
+/* Who went with which sender, one line a message, in order. */
+static void expect_envelopes(struct peer *peer, const char *want)
+{
+	struct buf got = { 0 };
+
+	for (unsigned i = 0; i < peer_messages(peer); i++)
+		buf_printf(&got, "%.*s: %.*s\n", STR_ARG(peer_message(peer, i)->sender),
+			STR_ARG(peer_message(peer, i)->recipients));
+	ck_assert_str_eq(buf_c(&got), want);
+	buf_free(&got);
+}
+
+START_TEST(a_module_may_give_each_recipient_a_sender)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_hook = changes;
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1;", HOUSE_ROUTER HOUSE_HOOKS);
+	house_sends("s@x.org", "a@one.org v@one.org n@one.org b@one.org u@one.org");
+	memory_wait_ended(1);
+	expect_envelopes(peer,
+		"s@x.org: a@one.org b@one.org\n"
+		"s+v=one.org@x.org: v@one.org\n"
+		": n@one.org\n"
+		"\xc3\xa9@x.org: u@one.org\n");
+	ck_assert_ptr_nonnull(strstr(peer_message(peer, 3)->mail.data, "SMTPUTF8"));
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_failure_is_told_to_who_sent_it_whatever_a_module_said)
+{
+	static const struct peer_rule rules[] = { { "RCPT TO:<v@", "550 5.1.1 no", 0 } };
+	struct peer *peer = peer_server(rules, 1, 0);
+
+	house_hook = changes;
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER HOUSE_HOOKS);
+	house_sends("s@x.org", "v@one.org");
+	memory_wait_ended(2);
+	expect_envelopes(peer, ": s@x.org\n");
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_module_may_choose_the_address_to_send_from)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_hook = changes;
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER HOUSE_HOOKS);
+	house_sends("s@x.org", "a@one.org l@one.org");
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(peer), 2);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(peer_message(peer, i)->from,
+			peer_message(peer, i)->recipients.data[0] == 'l' ? 0x7f000009 : 0x7f000001);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+static struct told {
+	unsigned point;
+	uint32_t index, attempts;
+	int64_t due;
+	char address[64], host[64], reply[64];
+} told[16];
+static atomic_uint told_count;
+
+static enum tmail_verdict listens(struct tmail_call *call, const union tmail_event *event)
+{
+	struct told *t;
+
+	if (call->point < TMAIL_POINT_DELIVERED || call->point > TMAIL_POINT_BOUNCED)
+		return TMAIL_CONTINUE;
+	t = &told[told_count++];
+	t->point = call->point;
+	t->index = event->outcome.recipient->index;
+	t->attempts = event->outcome.attempts;
+	t->due = event->outcome.due;
+	snprintf(t->address, sizeof t->address, "%.*s", (int)event->outcome.recipient->address.len,
+		event->outcome.recipient->address.data);
+	snprintf(t->host, sizeof t->host, "%.*s", (int)event->outcome.host.len,
+		event->outcome.host.data);
+	snprintf(t->reply, sizeof t->reply, "%.*s", (int)event->outcome.reply.len,
+		event->outcome.reply.data);
+	return TMAIL_CONTINUE;
+}
+
+static const struct told *told_of(const char *address, uint32_t attempts)
+{
+	for (unsigned i = 0; i < told_count; i++)
+		if (strcmp(told[i].address, address) == 0 && told[i].attempts == attempts)
+			return &told[i];
+	ck_abort_msg("nobody was told of %s", address);
+}
+
+static void expect_told(const char *address, uint32_t attempts, unsigned point, const char *reply)
+{
+	const struct told *t = told_of(address, attempts);
+
+	ck_assert_uint_eq(t->point, point);
+	ck_assert_str_eq(t->reply, reply);
+	ck_assert_int_eq(t->due != 0, point == TMAIL_POINT_DEFERRED);
+	ck_assert_ptr_nonnull(strstr(t->host, "127.0.0.1["));
+}
+
+START_TEST(modules_are_told_of_each_recipient_what_became_of_it)
+{
+	static const struct peer_rule rules[] = { { "RCPT TO:<no", "550 5.1.1 nobody", 0 },
+		{ "RCPT TO:<late", "450 4.2.1 busy", 1 }, { "RCPT TO:<old", "451 4.3.0 ill", 0 } };
+	struct peer *peer = peer_server(rules, 3, 0);
+
+	house_hook = listens;
+	told_count = 0;
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"]; bounce_lifetime = \"30d\";", HOUSE_ROUTER HOUSE_HOOKS);
+	house_sends("", "yes@one.org no@one.org late@one.org");
+	memory_wait_ended(1);
+	ck_assert_uint_eq(told_count, 4);
+	expect_told("yes@one.org", 1, TMAIL_POINT_DELIVERED, "250 2.0.0 taken");
+	expect_told("no@one.org", 1, TMAIL_POINT_BOUNCED, "550 5.1.1 nobody");
+	ck_assert_uint_eq(told_of("no@one.org", 1)->index, 1);
+	expect_told("late@one.org", 1, TMAIL_POINT_DEFERRED, "450 4.2.1 busy");
+	expect_told("late@one.org", 2, TMAIL_POINT_DELIVERED, "250 2.0.0 taken");
+	/* One that is given up is told of as one that bounced. */
+	house.settings.bounce_lifetime = 0;
+	house_sends("", "old@one.org");
+	memory_wait_ended(2);
+	ck_assert_uint_eq(told_count, 5);
+	expect_told("old@one.org", 1, TMAIL_POINT_BOUNCED, "451 4.3.0 ill");
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/work", a_fresh_message_is_delivered_and_ended,
 	recipients_of_one_destination_go_together,
 	recipients_that_end_at_different_times_end_the_message_together,
 	a_lost_final_reply_is_counted_and_waited_for, lmtp_recipients_have_outcomes_of_their_own,
 	the_last_to_end_ends_the_message_whoever_ended_the_others,
-	a_recipient_that_becomes_due_meanwhile_joins_the_round)
+	a_recipient_that_becomes_due_meanwhile_joins_the_round,
+	a_module_may_give_each_recipient_a_sender,
+	a_failure_is_told_to_who_sent_it_whatever_a_module_said,
+	a_module_may_choose_the_address_to_send_from,
+	modules_are_told_of_each_recipient_what_became_of_it)
