@@ -210,6 +210,8 @@ static void commit_answer(struct commit *c, const struct tmail_queue_verdict *ve
 		uint32_t result = recheck(&c->ops[i], verdicts[i].result);
 		struct str why = str_slice(str_tm(verdicts[i].why), 0, sizeof c->why - 1);
 
+		if (c->each)
+			c->each[i] = result;
 		if (result == TMAIL_QUEUE_DURABLE || c->result == TMAIL_QUEUE_NO)
 			continue;
 		c->result = result;
@@ -330,9 +332,11 @@ static void waiter_told(struct commit *c)
 	sem_post(&container_of(c, struct waiter, commit)->done);
 }
 
-static struct waiter waiter_wait(const struct tmail_queue_op *ops, uint32_t count)
+static struct waiter waiter_wait(const struct tmail_queue_op *ops, uint32_t count, uint32_t *each)
 {
-	struct waiter w = { .commit = { .ops = ops, .count = count, .written = waiter_told } };
+	struct waiter w = {
+		.commit = { .ops = ops, .count = count, .each = each, .written = waiter_told }
+	};
 
 	sem_init(&w.done, 0, 0);
 	commit_urgent(&w.commit);
@@ -344,21 +348,21 @@ static struct waiter waiter_wait(const struct tmail_queue_op *ops, uint32_t coun
 
 bool commit_flush(void)
 {
-	return waiter_wait(NULL, 0).commit.result == TMAIL_QUEUE_DURABLE;
+	return waiter_wait(NULL, 0, NULL).commit.result == TMAIL_QUEUE_DURABLE;
 }
 
-uint32_t commit_wait(
-	struct service *store, const struct tmail_queue_op *ops, uint32_t count, struct why *why)
+uint32_t commit_wait(struct service *store, const struct tmail_queue_op *ops, uint32_t count,
+	uint32_t *each, struct why *why)
 {
 	struct tmail_queue_verdict verdicts[COMMIT_WAIT_MAX];
-	struct commit answer = { .ops = ops, .count = count };
+	struct commit answer = { .ops = ops, .count = count, .each = each };
 	struct tmail_queue_write write = { .size = sizeof write,
 		.count = count,
 		.ops = { ops, count, sizeof *ops },
 		.results = verdicts };
 
 	if (queue.started) {
-		answer = waiter_wait(ops, count).commit;
+		answer = waiter_wait(ops, count, each).commit;
 	} else {
 		struct arena *arena = arena_new(1024);
 

@@ -20,6 +20,7 @@ struct commit {
 	/* Set before: NO and UNKNOWN are written again until they are done (outcomes: they are
 	 * true, whatever the store can do now). */
 	bool insist;
+	uint32_t *each; /* set before, or NULL: filled in with the answer to each op */
 	/* The answer: the worst of its ops'. */
 	uint32_t result; /* enum tmail_queue_result */
 	bool full;
@@ -33,10 +34,10 @@ void commit_lazy(struct commit *c);
 /* Waits until all that was handed in before has been written and told; for threads that may
  * wait. False: there are outcomes that the store does not take now. */
 bool commit_flush(void);
-/* The same, for ops of one's own; answers enum tmail_queue_result. Without a running queue the
- * store is written to directly. */
+/* The same, for ops of one's own; answers enum tmail_queue_result, the worst of them; `each` may be
+ * NULL. Without a running queue the store is written to directly. */
 enum { COMMIT_WAIT_MAX = 256 }; /* ops */
-uint32_t commit_wait(
-	struct service *store, const struct tmail_queue_op *ops, uint32_t count, struct why *why);
+uint32_t commit_wait(struct service *store, const struct tmail_queue_op *ops, uint32_t count,
+	uint32_t *each, struct why *why);
 
 #endif

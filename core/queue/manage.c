@@ -182,12 +182,12 @@ static int witness_sees(void *ctx, const struct tmail_queue_entry *e, enum queue
 }
 
 /* Is what the op is about still living? If that cannot be said, yes. */
-static bool op_lives(struct action *a, const struct tmail_queue_op *op)
+static bool op_lives(struct action *a, const struct tmail_queue_op *op, struct why *why)
 {
 	const struct queue_filter one = { .id = id_tm(op->id) };
 	struct witness w = { op, false };
 
-	return queue_find(a->g, &one, witness_sees, &w, a->why) != TMAIL_OK || w.lives;
+	return queue_find(a->g, &one, witness_sees, &w, why) != TMAIL_OK || w.lives;
 }
 
 /* An outcome is one recipient's, everything else the whole message's. */
@@ -199,22 +199,22 @@ static void target_gone(struct action *a, const struct tmail_queue_op *op, size_
 		target_at(a, target)->gone = true;
 }
 
-/* The store refuses what has ended: then each is tried alone. */
+/* What the store refuses because it has ended is passed over. */
 static bool batch_write(struct action *a, struct batch *b)
 {
-	uint32_t count = b->count;
+	uint32_t count = b->count, each[COMMIT_WAIT_MAX];
+	struct why unused;
 
+	for (uint32_t i = 0; i < count; i++)
+		each[i] = TMAIL_QUEUE_UNKNOWN; /* where the store does not answer at all */
 	b->count = 0;
-	if (count == 0 || commit_wait(a->store, b->ops, count, a->why) == TMAIL_QUEUE_DURABLE)
+	if (count == 0 || commit_wait(a->store, b->ops, count, each, a->why) == TMAIL_QUEUE_DURABLE)
 		return true;
 	for (uint32_t i = 0; i < count; i++) {
-		if (commit_wait(a->store, &b->ops[i], 1, a->why) == TMAIL_QUEUE_DURABLE)
+		if (each[i] == TMAIL_QUEUE_DURABLE)
 			continue;
-		struct why said = *a->why;
-		if (op_lives(a, &b->ops[i])) {
-			*a->why = said;
+		if (op_lives(a, &b->ops[i], &unused))
 			return false;
-		}
 		target_gone(a, &b->ops[i], b->targets[i]);
 	}
 	return true;
@@ -325,7 +325,7 @@ static bool report_write(struct action *a, size_t from, size_t to)
 		return true;
 	accept_op(&op, report, &opaque, pieces);
 	op.due = clock_wall();
-	ok = commit_wait(a->store, &op, 1, a->why) == TMAIL_QUEUE_DURABLE;
+	ok = commit_wait(a->store, &op, 1, NULL, a->why) == TMAIL_QUEUE_DURABLE;
 	buf_free(&opaque);
 	message_free(&report);
 	return ok;

@@ -213,6 +213,20 @@ static void change(const struct tmail_queue_op *op)
 	}
 }
 
+/* Is there nobody any more whom the op is about? */
+static bool over(const struct tmail_queue_op *op)
+{
+	const struct kept *k = op->change == TMAIL_QUEUE_ADD ? NULL : find(op->id);
+	bool lives = false;
+
+	if (!k || op->change == TMAIL_QUEUE_END)
+		return false;
+	for (uint32_t i = 0; i < k->count; i++)
+		lives |= living(&k->recipients[i]) &&
+			(op->change != TMAIL_QUEUE_OUTCOME || op->recipient == i);
+	return !lives;
+}
+
 static void verdict(const struct tmail_queue_op *op, struct tmail_queue_verdict *v)
 {
 	static const struct tmail_str why = TMAIL_STR("so the test wants it");
@@ -232,6 +246,13 @@ static void verdict(const struct tmail_queue_op *op, struct tmail_queue_verdict 
 	case MEMORY_DOES_NOT_KNOW:
 	case MEMORY_FAILS:
 		v->result = TMAIL_QUEUE_UNKNOWN;
+		return;
+	case MEMORY_IS_STRICT:
+		if (op->change == TMAIL_QUEUE_END && find(op->id)->ended)
+			return; /* so be it */
+		if (!over(op))
+			break;
+		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NO, false, why };
 		return;
 	case MEMORY_TAKES:
 		break;
@@ -414,20 +435,21 @@ static int op_find(struct tmail_call *call, const void *question, void *answer)
 {
 	const struct tmail_queue_find *q = question;
 	uint32_t found = 0;
+	bool enough = false;
 
 	(void)answer;
 	pthread_mutex_lock(&memory.lock);
-	for (unsigned i = 0; i < memory.count; i++) {
+	for (unsigned i = 0; i < memory.count && !enough; i++) {
 		struct kept *k = memory.kept[i];
 
-		for (uint32_t j = 0; j < k->count && !k->ended; j++) {
+		for (uint32_t j = 0; j < k->count && !k->ended && !enough; j++) {
 			struct tmail_queue_entry e;
 
 			if (!matches(q, k, j) || (q->limit && found == q->limit))
 				continue;
 			e = entry_of(call, k, j);
 			found++;
-			q->found(q->ctx, &e);
+			enough = q->found(q->ctx, &e) != 0;
 		}
 	}
 	pthread_mutex_unlock(&memory.lock);

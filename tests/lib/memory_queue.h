@@ -22,7 +22,8 @@ enum memory_mood {
 	MEMORY_MUMBLES,       /* UNKNOWN, but it is there */
 	MEMORY_LOSES,         /* UNKNOWN, and it is not */
 	MEMORY_DOES_NOT_KNOW, /* UNKNOWN, and CHECK cannot say */
-	MEMORY_FAILS          /* WRITE itself answers TRY_LATER */
+	MEMORY_FAILS,         /* WRITE itself answers TRY_LATER */
+	MEMORY_IS_STRICT      /* takes, but is told of nobody twice: NO to who has ended */
 };
 void memory_reset(void); /* forgets all */
 void memory_set(enum memory_mood mood);

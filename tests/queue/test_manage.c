@@ -345,6 +345,92 @@ START_TEST(a_dry_run_only_counts)
 }
 END_TEST
 
+/* ---- many at once ------------------------------------------------------------------------- */
+
+enum { MANY = 600, EACH = 8 }; /* more than are taken in hand at once */
+
+struct crowd {
+	unsigned calls;
+	uint64_t done, of;
+	void (*between)(void); /* what happens meanwhile */
+};
+
+static void crowd_progress(void *ctx, uint64_t done, uint64_t of)
+{
+	struct crowd *c = ctx;
+
+	ck_assert_uint_gt(done, c->done);
+	c->done = done;
+	c->of = of;
+	if (c->calls++ == 0 && c->between)
+		c->between();
+}
+
+static int act_on_crowd(struct crowd *c, uint64_t *touched, struct why *why)
+{
+	const struct queue_order order = {
+		.action = QUEUE_DISCARD, .progress = crowd_progress, .ctx = c
+	};
+	int status;
+
+	house_open("deliver = false;", "");
+	for (unsigned i = 0; i < MANY; i++)
+		house_sends("s@x.org", "a@b.c b@b.c c@b.c d@b.c e@b.c f@b.c g@b.c h@b.c");
+	status = queue_act(house.generation, &all, &order, touched, why);
+	house_over();
+	return status;
+}
+
+START_TEST(many_are_taken_in_hand_one_after_another)
+{
+	struct crowd c = { .calls = 0 };
+	uint64_t touched = 0;
+	struct why why;
+
+	ck_assert_int_eq(act_on_crowd(&c, &touched, &why), TMAIL_OK);
+	ck_assert_uint_eq(touched, MANY);
+	ck_assert_uint_eq(c.done, MANY * EACH);
+	ck_assert_uint_eq(c.of, MANY * EACH);
+	ck_assert_uint_eq(c.calls, 2);
+}
+END_TEST
+
+/* The last message comes to its end before its turn, and the store says so. */
+static void last_ends(void)
+{
+	for (uint32_t i = 0; i < EACH; i++)
+		memory_change(MANY - 1, i, TMAIL_FATE_DELIVERED, 0);
+	memory_outcomes(MEMORY_IS_STRICT);
+}
+
+START_TEST(who_comes_to_his_end_meanwhile_is_passed_over_and_not_counted)
+{
+	struct crowd c = { .between = last_ends };
+	uint64_t touched = 0;
+	struct why why;
+
+	ck_assert_int_eq(act_on_crowd(&c, &touched, &why), TMAIL_OK);
+	ck_assert_uint_eq(touched, MANY - 1);
+}
+END_TEST
+
+static void store_refuses(void)
+{
+	memory_outcomes(MEMORY_REFUSES);
+}
+
+START_TEST(a_store_that_refuses_is_trouble)
+{
+	struct crowd c = { .between = store_refuses };
+	uint64_t touched = 0;
+	struct why why;
+
+	ck_assert_int_eq(act_on_crowd(&c, &touched, &why), TMAIL_TRY_LATER);
+	ck_assert_uint_eq(touched, 0);
+	ck_assert_ptr_nonnull(strstr(why.text, "the store did not take it"));
+}
+END_TEST
+
 START_TEST(with_the_server_stopped_the_store_is_acted_on)
 {
 	const struct peer_rule rules[] = { { "RCPT TO:<a@", "450 busy", 0 },
@@ -391,4 +477,6 @@ TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_waits_for_a_host_that_says_nothing_goes_the_new_way,
 	what_was_at_one_host_and_waits_for_the_next_goes_the_new_way,
 	what_is_held_is_not_tried_and_what_is_not_held_not_released, a_dry_run_only_counts,
-	with_the_server_stopped_the_store_is_acted_on)
+	many_are_taken_in_hand_one_after_another,
+	who_comes_to_his_end_meanwhile_is_passed_over_and_not_counted,
+	a_store_that_refuses_is_trouble, with_the_server_stopped_the_store_is_acted_on)
