@@ -161,6 +161,16 @@ class Traced:
         self.good.answer = lambda verb, argument: None
         self.server.start()
 
+    def replaced(self):
+        """A new server beside the old one takes the file over."""
+        at = len(self.server.lines.lines)
+        self.server.command("restart")
+        self.server.lines.wait(r"\bserving\b", start=at)
+        _, message = accepted(self.server, "g@dest.test")
+        trace_until(self.server, "ended", message)
+        first(self.server.json("trace", self.message), "delivered")
+        assert not any("trace_unusable" in line for line in self.server.lines.lines)
+
     def killed(self):
         """What was told before is there after a crash of the server's process."""
         _, message = accepted(self.server, "e@dest.test")
@@ -212,6 +222,7 @@ def run(cases, build):
         cases.run("trace: what is not there", traced.nothing)
         cases.run("trace: with the server stopped", traced.stopped)
         cases.run("trace: after a restart", traced.restarted)
+        cases.run("trace: after a restart beside it", traced.replaced)
         cases.run("trace: after a crash", traced.killed)
         cases.run("trace: when the ring came round", traced.wrapped)
         cases.run("trace: when nothing is kept", traced.off)
