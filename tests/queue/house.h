@@ -185,10 +185,21 @@ static int64_t house_mono(void)
 	return house_ahead + (still ? still : t.tv_sec * 1000000LL + t.tv_nsec / 1000);
 }
 
+/* Those in force, and such as come with a reload: never changed while they may be read. */
+static struct queue_settings house_later[4];
+static _Atomic(const struct queue_settings *) house_now;
+
 static const struct queue_settings *house_settings_of(const struct generation *g)
 {
 	(void)g;
-	return &house.settings;
+	return house_now;
+}
+
+__attribute__((unused)) static void house_reload(unsigned n, struct queue_settings settings)
+{
+	house_later[n] = settings;
+	house_now = &house_later[n];
+	queue_reloaded();
 }
 
 static void house_generation_of(const char *conf, enum purpose purpose)
@@ -205,6 +216,7 @@ static void house_generation_of(const char *conf, enum purpose purpose)
 	setup.conf = conf_parse(str_c(conf), "test.conf", &problems);
 	queue_settings_read(setup.conf, &house.settings, &problems);
 	house.settings.hostname = (struct tmail_str)TMAIL_STR("me.example");
+	house_now = &house.settings;
 	house.generation = generation_new(&setup, NULL, &problems);
 	for (size_t i = 0; i < problems.count; i++)
 		fprintf(stderr, "%s\n", problems.text[i]);

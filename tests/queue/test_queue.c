@@ -71,5 +71,93 @@ START_TEST(what_waits_at_the_end_is_given_back)
 }
 END_TEST
 
+/* ---- new settings ------------------------------------------------------------------------ */
+
+static int64_t stopped(void)
+{
+	return 1000000;
+}
+
+START_TEST(delivering_starts_with_the_settings_that_say_so)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	struct queue_settings settings;
+
+	router_to(peer_port(peer), 0);
+	house_open("deliver = false;", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@example.com");
+	clock_replace(house_wall, stopped); /* no timer fires any more */
+	settings = house.settings;
+	settings.deliver = true;
+	house_reload(0, settings);
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(delivering_stops_with_the_settings_that_say_so)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	struct queue_settings settings;
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 20; i++)
+		house_sends("s@x.org", "a@example.com");
+	peer_wait_seen(peer, "\r\n.\r\n");
+	settings = house.settings;
+	settings.deliver = false;
+	house_reload(0, settings);
+	while (memory_claimed() > 1) /* those that waited, for the one under way */
+		usleep(1000);
+	peer_let_go(peer);
+	memory_wait_ended(1);
+	house_sends("s@x.org", "b@example.com");
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	ck_assert_uint_eq(memory_claimed(), 0);
+	ck_assert_uint_eq(memory_messages(), 20);
+	ck_assert(memory_message(1, &m));
+	ck_assert_uint_eq(m.recipient[0].attempts, 0);
+	free(m.content);
+	house_reload(1, house.settings);
+	memory_wait_ended(21);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(new_waits_are_for_what_fails_from_now_on)
+{
+	static const struct peer_rule rules[] = { { "RCPT", "450 4.2.1 busy", 0 } };
+	struct peer *peer = peer_server(rules, 1, 0);
+	static const struct tmail_str hour[] = { TMAIL_STR("1h") };
+	struct memory_message m[2];
+	struct queue_settings settings;
+
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"10m\"];", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 2; i++) {
+		int64_t now = clock_wall();
+
+		house_sends("s@x.org", "a@example.com");
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+		ck_assert(memory_message(i, &m[i]));
+		free(m[i].content);
+		ck_assert_int_ge(m[i].recipient[0].due, now + (i ? 3600 : 600) * 1000000LL);
+		settings = house.settings;
+		settings.retry = (struct tmail_list)TMAIL_LIST(hour);
+		house_reload(i, settings);
+	}
+	ck_assert_int_lt(m[0].recipient[0].due, m[1].recipient[0].due);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/queue", the_end_waits_for_what_is_under_way, the_end_does_not_wait_for_ever,
-	what_waits_at_the_end_is_given_back)
+	what_waits_at_the_end_is_given_back, delivering_starts_with_the_settings_that_say_so,
+	delivering_stops_with_the_settings_that_say_so, new_waits_are_for_what_fails_from_now_on)

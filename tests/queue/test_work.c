@@ -308,6 +308,7 @@ START_TEST(modules_are_told_of_each_recipient_what_became_of_it)
 	static const struct peer_rule rules[] = { { "RCPT TO:<no", "550 5.1.1 nobody", 0 },
 		{ "RCPT TO:<late", "450 4.2.1 busy", 1 }, { "RCPT TO:<old", "451 4.3.0 ill", 0 } };
 	struct peer *peer = peer_server(rules, 3, 0);
+	struct queue_settings settings;
 
 	house_hook = listens;
 	told_count = 0;
@@ -322,7 +323,9 @@ START_TEST(modules_are_told_of_each_recipient_what_became_of_it)
 	expect_told("late@one.org", 1, TMAIL_POINT_DEFERRED, "450 4.2.1 busy");
 	expect_told("late@one.org", 2, TMAIL_POINT_DELIVERED, "250 2.0.0 taken");
 	/* One that is given up is told of as one that bounced. */
-	house.settings.bounce_lifetime = 0;
+	settings = house.settings;
+	settings.bounce_lifetime = 0;
+	house_reload(0, settings);
 	house_sends("", "old@one.org");
 	memory_wait_ended(2);
 	ck_assert_uint_eq(told_count, 5);
