@@ -98,27 +98,29 @@ static int opened(int fd, const char *path, int flags, int existed)
 	return fd;
 }
 
-static int open_at(const char *name, int folder_fd, const char *path, int flags, unsigned mode)
+/* The path that a name in an open folder stands for. */
+static const char *whole_path(int folder_fd, const char *path, char whole[PATH_MAX])
 {
-	char whole[PATH_MAX];
-	int existed, fd;
+	char link[64];
+	ssize_t n;
 
-	if (path[0] == '/' || folder_fd == AT_FDCWD) {
-		snprintf(whole, sizeof whole, "%s", path);
-	} else {
-		char link[64];
-		ssize_t n;
+	if (path[0] == '/' || folder_fd == AT_FDCWD)
+		return path;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", folder_fd);
+	n = readlink(link, whole, PATH_MAX - 1);
+	if (n < 0)
+		n = 0;
+	snprintf(whole + n, (size_t)(PATH_MAX - n), "/%s", path);
+	return whole;
+}
 
-		snprintf(link, sizeof link, "/proc/self/fd/%d", folder_fd);
-		n = readlink(link, whole, sizeof whole - 1);
-		if (n < 0)
-			n = 0;
-		snprintf(whole + n, sizeof whole - (size_t)n, "/%s", path);
-	}
-	existed = !(flags & O_CREAT) || access(whole, F_OK) == 0;
-	(void)name;
-	fd = REAL(openat)(folder_fd, path, flags, mode);
-	return opened(fd, whole, flags, existed);
+static int open_at(int folder_fd, const char *path, int flags, unsigned mode)
+{
+	char room[PATH_MAX];
+	const char *whole = whole_path(folder_fd, path, room);
+	int existed = !(flags & O_CREAT) || access(whole, F_OK) == 0;
+
+	return opened(REAL(openat)(folder_fd, path, flags, mode), whole, flags, existed);
 }
 
 static unsigned mode_of(int flags, va_list args)
@@ -134,7 +136,7 @@ static unsigned mode_of(int flags, va_list args)
 		va_start(args, flags);                                                             \
 		mode = mode_of(flags, args);                                                       \
 		va_end(args);                                                                      \
-		return open_at(#function, AT_FDCWD, path, flags, mode);                            \
+		return open_at(AT_FDCWD, path, flags, mode);                                       \
 	}
 #define OPENAT(function)                                                                           \
 	int function(int at, const char *path, int flags, ...)                                     \
@@ -144,7 +146,7 @@ static unsigned mode_of(int flags, va_list args)
 		va_start(args, flags);                                                             \
 		mode = mode_of(flags, args);                                                       \
 		va_end(args);                                                                      \
-		return open_at(#function, at, path, flags, mode);                                  \
+		return open_at(at, path, flags, mode);                                             \
 	}
 OPEN(open)
 OPEN(open64)
@@ -268,23 +270,37 @@ int posix_fallocate(int fd, off_t offset, off_t length)
 	return allocated(fd, 0, offset, length, REAL(posix_fallocate)(fd, offset, length));
 }
 
-int rename(const char *from, const char *to)
+int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
-	char both[2 * PATH_MAX];
-	int result = REAL(rename)(from, to);
+	char both[2 * PATH_MAX], from_room[PATH_MAX], to_room[PATH_MAX];
+	const char *from_path = whole_path(from_folder, from, from_room),
+		   *to_path = whole_path(to_folder, to, to_room);
+	int result = REAL(renameat)(from_folder, from, to_folder, to);
 
-	if (result == 0 && is_ours(to)) {
-		int n = snprintf(both, sizeof both, "%s%c%s", from, 0, to);
+	if (result == 0 && is_ours(to_path)) {
+		int n = snprintf(both, sizeof both, "%s%c%s", from_path, 0, to_path);
 		put(RENAME, 0, 0, both, (uint64_t)n);
 	}
 	return result;
 }
 
+int rename(const char *from, const char *to)
+{
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int unlinkat(int folder_fd, const char *path, int flags)
+{
+	char room[PATH_MAX];
+	const char *whole = whole_path(folder_fd, path, room);
+	int result = REAL(unlinkat)(folder_fd, path, flags);
+
+	if (result == 0 && is_ours(whole))
+		put(UNLINK, 0, 0, whole, strlen(whole));
+	return result;
+}
+
 int unlink(const char *path)
 {
-	int result = REAL(unlink)(path);
-
-	if (result == 0 && is_ours(path))
-		put(UNLINK, 0, 0, path, strlen(path));
-	return result;
+	return unlinkat(AT_FDCWD, path, 0);
 }
