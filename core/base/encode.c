@@ -195,9 +195,14 @@ bool utf8_valid(struct str s)
 
 bool ascii_only(struct str s)
 {
-	unsigned char all = 0;
+	uint64_t all = 0, octets;
+	size_t i = 0;
 
-	for (size_t i = 0; i < s.len; i++)
+	for (; s.len - i >= sizeof octets; i += sizeof octets) {
+		memcpy(&octets, s.data + i, sizeof octets);
+		all |= octets;
+	}
+	for (; i < s.len; i++)
 		all |= (unsigned char)s.data[i];
-	return all < 0x80;
+	return !(all & 0x8080808080808080);
 }

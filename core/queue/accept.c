@@ -6,6 +6,7 @@
  */
 #include "queue/accept.h"
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "queue/schedule.h"
 
@@ -56,8 +57,11 @@ void accept_op(struct tmail_queue_op *op, struct message *m, struct buf *opaque,
 	struct str pieces[2];
 	size_t count = message_pieces(m, pieces);
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		content[i] = tm_str(pieces[i]);
+		if (!ascii_only(pieces[i])) /* whatever the client said */
+			m->envelope.body = TMAIL_BODY_8BITMIME;
+	}
 	message_opaque_write(opaque, m);
 	*op = (struct tmail_queue_op){ .change = TMAIL_QUEUE_ADD,
 		.id = m->envelope.id,

@@ -76,8 +76,9 @@ static void note_own(
 
 void attempt_is_for(const struct attempt *a, const struct parcel *p)
 {
-	log_event(LEVEL_DEBUG, &a->log, a->client ? "sending" : "connecting", LOG_ID("id", p->work->id),
-		LOG_NUM("rcpts", p->count), LOG_IF(a->client, LOG_STR("host", a->host)));
+	log_event(LEVEL_DEBUG, &a->log, a->client ? "sending" : "connecting",
+		LOG_ID("id", p->work->id), LOG_NUM("rcpts", p->count),
+		LOG_IF(a->client, LOG_STR("host", a->host)));
 }
 
 /* On to the next hop; when there is none the lane hears of it in the loop's next turn. */
@@ -170,6 +171,7 @@ static void dial(struct attempt *a)
 	const struct queue_settings *settings = queue_settings_now(a->lane->ql);
 	struct client_settings client = { .introduce = introduce,
 		.protocol = hop_now(a)->protocol,
+		.chunking = settings->chunking,
 		.timeouts = timeouts(a->lane->ql, settings) };
 
 	metric_add(METRIC_dials, 1);
@@ -334,8 +336,14 @@ static void idle_over(struct deadline *d)
 
 void attempt_rest(struct attempt *a)
 {
+	const struct queue_settings *settings = queue_settings_now(a->lane->ql);
+	int64_t age = (loop_now(a->lane->ql->loop) - a->since) / 1000;
+	int64_t left = settings->max_connection_time - age, ms = settings->idle_timeout;
+
+	if (settings->max_connection_time > 0 && left < ms)
+		ms = left > 0 ? left : 0;
 	client_watch(a->client, idle_lost, a);
-	deadline_set(&a->idle, queue_settings_now(a->lane->ql)->idle_timeout);
+	deadline_set(&a->idle, ms);
 }
 
 /* ---- sending --------------------------------------------------------------------------- */

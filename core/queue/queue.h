@@ -12,6 +12,7 @@
 
 #include <tmail/service/queue.h>
 
+enum convert_8bit { CONVERT_8BIT, CONVERT_BOUNCE, CONVERT_SEND };
 /* Settings of the group `queue`. */
 struct queue_settings {
 	struct tmail_str hostname;
@@ -25,7 +26,9 @@ struct queue_settings {
 	struct tmail_list destinations; /* of struct destination_settings (limit.h) */
 	struct tmail_list helo;         /* of struct helo_settings (source.h) */
 	int64_t timeout_connect, timeout_command, timeout_data;
-	int64_t bounce_size; /* larger messages are returned as headers only */
+	int32_t chunking;
+	int32_t convert_8bit; /* enum convert_8bit */
+	int64_t bounce_size;  /* larger messages are returned as headers only */
 	struct tmail_str bounce_template, template_text; /* the file, and what is in it */
 	int64_t node; /* copied from the top level by the daemon, as hostname is */
 };

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * A parcel as a transaction of the client. Content that is in memory goes out from there; the
- * rest is read from the store piece by piece while the connection takes it.
+ * A parcel as transactions of the client. Content that is in memory goes out from there; the rest
+ * is read from the store piece by piece while the connection takes it. Where the server might not
+ * be able to take it as it is, all of it is looked at before a word is said, and then goes through
+ * the conversion to 7 bit (mail/sevenbit). Recipients that a transaction had no room for go with
+ * the next one at once (RFC 5321 4.5.3.1.10).
  */
 #include "queue/attempt.h"
 
 #include "base/encode.h"
-#include "mail/header.h"
+#include "mail/sevenbit.h"
 
 #include <stdlib.h>
 
-enum { READ_BLOCK = 256 * 1024 };
+enum { READ_BLOCK = 256 * 1024, WRITE_BLOCK = 64 * 1024 };
 
 /* Outlives the sending when a worker still has it. */
 struct content_reader {
 	struct job job;
 	struct sending *owner; /* NULL: nobody waits any more */
 	struct tmail_id id;
-	uint64_t offset, limit;
+	uint64_t offset, end;
 	struct buf octets;
+	struct sevenbit
+		*look; /* is shown all of it, up to the end; the reader's while it is busy */
 	bool ok, busy, have;
 };
 
@@ -28,37 +33,63 @@ struct sending { /* in the parcel's arena */
 	struct client_transaction t;
 	struct client_recipient *recipients;
 	uint32_t *which; /* of the parcel's */
+	struct str pieces[3];
+	size_t piece_count, piece; /* what is in memory; the next to be converted */
 	struct content_reader *reader;
 	uint64_t offset, size;
+	struct sevenbit *seven;
+	struct buf converted;
+	bool converting, converted_all;
+	struct client_outcome refused;
 	bool unreadable;
 	void (*done)(struct attempt *a, bool usable, bool stale);
 };
 
 /* ---- content from the store ------------------------------------------------------------ */
 
-static void reader_work(struct job *job)
+static bool reader_read(struct content_reader *r)
 {
-	struct content_reader *r = container_of(job, struct content_reader, job);
 	struct tmail_queue_read question = {
-		.size = sizeof question, .id = r->id, .offset = r->offset, .limit = r->limit
+		.size = sizeof question, .id = r->id, .offset = r->offset, .limit = READ_BLOCK
 	};
 	struct tmail_queue_content content = { .size = sizeof content };
 	struct arena *arena = arena_new(1024);
+	bool ok;
 
+	if (question.limit > r->end - r->offset)
+		question.limit = r->end - r->offset;
 	buf_clear(&r->octets);
-	r->ok = service_ask_wait(queue.store, TMAIL_QUEUE_READ, &question, &content, arena) ==
+	ok = service_ask_wait(queue.store, TMAIL_QUEUE_READ, &question, &content, arena) ==
 			TMAIL_OK &&
-		content.octets.len > 0 && content.octets.len <= r->limit;
-	if (r->ok)
+		content.octets.len > 0 && content.octets.len <= question.limit;
+	if (ok)
 		buf_add(&r->octets, str_tm(content.octets));
 	arena_free(&arena);
+	return ok;
+}
+
+static void reader_work(struct job *job)
+{
+	struct content_reader *r = container_of(job, struct content_reader, job);
+
+	if (!r->look) {
+		r->ok = reader_read(r);
+		return;
+	}
+	while (r->offset < r->end && (r->ok = reader_read(r))) {
+		sevenbit_look(r->look, buf_str(&r->octets));
+		r->offset += r->octets.len;
+	}
 }
 
 static void reader_free(struct content_reader *r)
 {
 	buf_free(&r->octets);
+	sevenbit_free(&r->look);
 	free(r);
 }
+
+static void looked(struct sending *s);
 
 static void reader_done(struct job *job)
 {
@@ -70,13 +101,19 @@ static void reader_done(struct job *job)
 		reader_free(r);
 		return;
 	}
-	r->have = r->ok;
-	if (r->ok) {
-		client_more(s->a->client);
+	if (!r->ok) {
+		s->unreadable = true;
+		client_abort(&s->a->client);
 		return;
 	}
-	s->unreadable = true;
-	client_abort(&s->a->client);
+	if (r->look) {
+		s->seven = r->look;
+		r->look = NULL;
+		looked(s);
+	} else {
+		r->have = true;
+	}
+	client_more(s->a->client);
 }
 
 static void reader_refused(struct task *task)
@@ -87,7 +124,8 @@ static void reader_refused(struct task *task)
 	reader_done(job);
 }
 
-static void read_next(struct sending *s)
+/* From the offset on: the next block, or for `look` all of it. */
+static void reader_start(struct sending *s, struct sevenbit *look)
 {
 	struct content_reader *r = s->reader;
 
@@ -95,11 +133,12 @@ static void read_next(struct sending *s)
 		r = s->reader = must_alloc(sizeof *r);
 		r->owner = s;
 		r->id = s->p->work->m->envelope.id;
+		r->end = s->size;
 		r->job.work = reader_work;
 		r->job.done = reader_done;
 	}
 	r->offset = s->offset;
-	r->limit = s->size - s->offset < READ_BLOCK ? s->size - s->offset : READ_BLOCK;
+	r->look = look;
 	r->busy = true;
 	if (lane_submit(queue.io, &r->job))
 		return;
@@ -121,8 +160,115 @@ static int more(void *ctx, struct str *octets)
 	if (s->offset >= s->size)
 		return 0;
 	if (!s->reader || !s->reader->busy)
-		read_next(s);
+		reader_start(s, NULL);
 	return -1;
+}
+
+/* ---- content for servers that take less than it has -------------------------------------- */
+
+static int raw(struct sending *s, struct str *octets)
+{
+	if (s->piece == s->piece_count)
+		return more(s, octets);
+	*octets = s->pieces[s->piece++];
+	return 1;
+}
+
+/* Of client_transaction, in place of all others. */
+static int more_converted(void *ctx, struct str *octets)
+{
+	struct sending *s = ctx;
+	struct str in;
+	int answer = 1;
+
+	buf_clear(&s->converted);
+	while (answer > 0 && s->converted.len < WRITE_BLOCK && !s->converted_all) {
+		answer = raw(s, &in);
+		if (answer > 0)
+			sevenbit_write(s->seven, in, &s->converted);
+		else if (answer == 0)
+			sevenbit_finish(s->seven, &s->converted);
+		s->converted_all = answer == 0;
+	}
+	*octets = buf_str(&s->converted);
+	return octets->len > 0 ? 1 : answer < 0 ? -1 : 0;
+}
+
+/* Where the transaction gets its content from, from the start. */
+static void content_give(struct sending *s)
+{
+	struct client_transaction *t = &s->t;
+
+	s->offset = s->piece = t->piece_count = 0;
+	for (size_t i = 0; i < s->piece_count; i++)
+		s->offset += s->pieces[i].len;
+	s->converted_all = false;
+	t->more = s->converting ? more_converted : s->offset < s->size ? more : NULL;
+	if (s->converting)
+		return;
+	memcpy(t->pieces, s->pieces, sizeof t->pieces);
+	t->piece_count = s->piece_count;
+}
+
+static void refuse(struct sending *s, const char *why)
+{
+	s->refused = (struct client_outcome){
+		.class = CLASS_PERMANENT, .stage = STAGE_MAIL, .code = 554, .enhanced = "5.6.3"
+	};
+	s->refused.text = arena_printf(s->p->arena, "8BITMIME is needed and not offered%s%s",
+		why ? ", and the message cannot be converted: " : "", why ? why : "");
+	s->t.refused = &s->refused;
+}
+
+/* What the content needs is known. */
+static void looked(struct sending *s)
+{
+	const struct queue_settings *settings = queue_settings_now(s->a->lane->ql);
+	struct sevenbit_seen seen = sevenbit_seen(s->seven);
+	unsigned offers = client_offers(s->a->client);
+
+	s->t.smtputf8 = s->p->work->m->envelope.smtputf8 && seen.header;
+	if (!seen.eight || offers & CLIENT_8BITMIME || settings->convert_8bit == CONVERT_SEND)
+		return;
+	if (s->t.smtputf8 && !(offers & CLIENT_SMTPUTF8))
+		return; /* that is said by the client, and is more */
+	if (settings->convert_8bit == CONVERT_BOUNCE || seen.refusal) {
+		refuse(s, settings->convert_8bit == CONVERT_BOUNCE ? NULL : seen.refusal);
+		return;
+	}
+	s->converting = true;
+	s->t.size = seen.size;
+	content_give(s);
+}
+
+/* Of client_transaction: false while the store is read. */
+static bool look(void *ctx)
+{
+	struct sending *s = ctx;
+	struct sevenbit *seven = sevenbit_new();
+
+	for (size_t i = 0; i < s->piece_count; i++)
+		sevenbit_look(seven, s->pieces[i]);
+	if (s->offset < s->size) {
+		reader_start(s, seven);
+		return false;
+	}
+	s->seven = seven;
+	looked(s);
+	return true;
+}
+
+/* Is it more than the envelope that decides how this server can be sent to? */
+static bool must_look(const struct sending *s)
+{
+	const struct tmail_envelope *e = &s->p->work->m->envelope;
+	unsigned offers = client_offers(s->a->client);
+
+	if (e->body != TMAIL_BODY_7BIT && !(offers & CLIENT_8BITMIME) &&
+		queue_settings_now(s->a->lane->ql)->convert_8bit != CONVERT_SEND)
+		return true;
+	/* Who said SMTPUTF8 need not need it; to find out is worth no reading where it is taken. */
+	return e->smtputf8 && (!(offers & CLIENT_SMTPUTF8) || s->offset == s->size);
 }
 
 /* ---- the end --------------------------------------------------------------------------- */
@@ -153,6 +299,40 @@ static void outcome_copy(struct sending *s, size_t i)
 	s->p->recipients[s->which[i]].outcome = o;
 }
 
+static void begin(struct sending *s);
+
+static bool is_final(const struct client_outcome *o)
+{
+	return o->class != CLASS_TEMPORARY && o->class != CLASS_NEXT_HOST;
+}
+
+/* Those that were too many stay. False: there are none, or it would be no better with the next. */
+static bool crowd_stays(struct sending *s)
+{
+	bool room = false, crowd = false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->t.count; i++) {
+		room |= s->recipients[i].outcome.class == CLASS_OK;
+		crowd |= s->recipients[i].outcome.crowded;
+	}
+	if (!room || !crowd)
+		return false;
+	for (size_t i = 0; i < s->t.count; i++) {
+		const struct client_outcome *o = &s->recipients[i].outcome;
+
+		if (o->crowded) {
+			s->which[count] = s->which[i];
+			s->recipients[count++] = s->recipients[i];
+		} else if (is_final(o)) {
+			/* Whoever sends this parcel once more must leave these out. */
+			s->p->recipients[s->which[i]].settled = true;
+		}
+	}
+	s->t.count = count;
+	return true;
+}
+
 static void transaction_done(void *ctx, struct client *c, bool usable)
 {
 	struct sending *s = ctx;
@@ -161,31 +341,22 @@ static void transaction_done(void *ctx, struct client *c, bool usable)
 	(void)c;
 	for (size_t i = 0; i < s->t.count && !stale; i++)
 		outcome_copy(s, i);
+	if (usable && crowd_stays(s)) {
+		s->a->sent++;
+		begin(s);
+		return;
+	}
 	if (s->reader) {
 		s->reader->owner = NULL;
 		if (!s->reader->busy)
 			reader_free(s->reader);
 	}
+	sevenbit_free(&s->seven);
+	buf_free(&s->converted);
 	s->done(s->a, usable, stale); /* the parcel's arena may be gone after it */
 }
 
 /* ---- the start ------------------------------------------------------------------------- */
-
-/* Who asked for SMTPUTF8 need not need it: with nothing but ASCII in the addresses and the
- * header any server will do. A header that is not in memory may hold anything. */
-static bool needs_utf8(const struct work *w, const struct client_transaction *t)
-{
-	struct str header = str_slice(buf_str(&w->m->data), 0, w->m->header_length);
-
-	if (!w->m->envelope.smtputf8)
-		return false;
-	if (header.len == 0 || !ascii_only(header) || !ascii_only(t->sender))
-		return true;
-	for (size_t i = 0; i < t->count; i++)
-		if (!ascii_only(t->recipients[i].address))
-			return true;
-	return false;
-}
 
 static void recipients_fill(struct sending *s)
 {
@@ -208,6 +379,18 @@ static void recipients_fill(struct sending *s)
 	s->t.recipients = s->recipients;
 }
 
+/* A transaction with those that are left. */
+static void begin(struct sending *s)
+{
+	struct client_transaction *t = &s->t;
+
+	content_give(s);
+	t->prepare = !s->seven && must_look(s) ? look : NULL;
+	if (t->more && !t->prepare && !s->converting)
+		reader_start(s, NULL); /* while the envelope is spoken about */
+	client_send(s->a->client, t);
+}
+
 struct sending *sending_start(struct attempt *a, struct parcel *p,
 	void (*done)(struct attempt *a, bool usable, bool stale))
 {
@@ -219,21 +402,16 @@ struct sending *sending_start(struct attempt *a, struct parcel *p,
 	s->p = p;
 	s->done = done;
 	s->size = p->work->size;
+	s->piece_count = message_pieces(m, s->pieces);
 	recipients_fill(s);
 	t->sender = p->mail_from;
 	t->size = s->size;
 	t->body = m->envelope.body;
 	t->ret = m->envelope.ret;
 	t->envid = str_tm(m->envelope.envid);
-	t->piece_count = message_pieces(m, t->pieces);
-	for (size_t i = 0; i < t->piece_count; i++)
-		s->offset += t->pieces[i].len;
-	t->more = s->offset < s->size ? more : NULL;
+	t->smtputf8 = m->envelope.smtputf8;
 	t->done = transaction_done;
 	t->ctx = s;
-	t->smtputf8 = needs_utf8(p->work, t);
-	if (t->more)
-		read_next(s); /* while the envelope is spoken about */
-	client_send(a->client, t);
+	begin(s);
 	return s;
 }

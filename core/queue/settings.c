@@ -82,6 +82,14 @@ static const struct tmail_option options[] = {
 		"( { ip = \"192.0.2.7\"; name = \"out7.example.com\"; } )",
 		"The name that other servers are told where the connection comes from this address, "
 		"in place of hostname."),
+	TMAIL_BOOL(struct queue_settings, chunking, "chunking", "true",
+		"Send small messages in one piece with their envelope (BDAT) to servers that offer "
+		"it, which saves a wait."),
+	TMAIL_CHOICE(struct queue_settings, convert_8bit, "convert_8bit", "convert",
+		"convert bounce send",
+		"What becomes of 8-bit content for a server without 8BITMIME: it is converted, which "
+		"breaks a DKIM signature, and bounced where it cannot be (its header is not ASCII, "
+		"the part is signed); or always bounced; or sent as it is."),
 	DURATION(timeout_connect, "timeout_connect", "30s", SECOND, HOUR,
 		"The wait for a connection to one of a host's addresses."),
 	SAMPLED(TMAIL_TYPE_DURATION, int64_t, timeout_command, "timeout_command", "5m", SECOND, DAY,

@@ -6,6 +6,7 @@
  */
 #include "queue/accept.h"
 
+#include "base/encode.h"
 #include "base/fail.h"
 #include "base/log.h"
 
@@ -145,6 +146,8 @@ void spool_octets(struct subject *subject, bool last,
 		struct str body = str_slice(buf_str(&m->data), m->header_length, m->data.len);
 
 		buf_add(&s->octets, body);
+		if (!ascii_only(body))
+			m->envelope.body = TMAIL_BODY_8BITMIME;
 		m->data.len = m->header_length;
 		m->spool_size += body.len;
 		message_charge(m); /* it has become smaller */

@@ -90,8 +90,8 @@ uint64_t client_size_limit(const struct client *c); /* 0: none said */
 const struct endpoint *client_peer(const struct client *c);
 const struct endpoint *client_local(const struct client *c);
 
-/* One transaction. The caller keeps all of it, unchanged, until `done`. Addresses whose domain
- * alone is not ASCII are replaced by their A-labels where the server has no SMTPUTF8. */
+/* One transaction. The caller keeps all of it, unchanged, until `done`. Of addresses whose domain
+ * alone is not ASCII the A-labels are said where the server has no SMTPUTF8. */
 struct client_recipient {
 	struct str address, original; /* original: ORCPT "type;address" or empty */
 	unsigned notify;

@@ -42,21 +42,22 @@ static struct client_outcome refusal(
 	return o;
 }
 
-/* An address that this server cannot be told: `o` says why. */
-static bool address_refused(
-	struct client *c, struct str *address, const char *bad, struct client_outcome *o)
+/* An address that this server cannot be told: `o` says why. Else *said is what it is told. */
+static bool address_refused(struct client *c, struct str address, const char *bad,
+	struct client_outcome *o, struct str *said)
 {
-	if (!address_sendable(*address)) {
+	*said = address;
+	if (!address_sendable(address)) {
 		*o = refusal(c, 553, bad, STR("the address cannot be sent"));
 		return true;
 	}
-	if (ascii_only(*address))
+	if (ascii_only(address))
 		return false;
 	/* Without SMTPUTF8 the A-labels of a domain mean the same (RFC 6531 3.2); nothing does
 	 * for a local part. */
 	if (c->offers & CLIENT_SMTPUTF8)
 		c->utf8 = true;
-	else if (!address_ascii(*address, c->words, address)) {
+	else if (!address_ascii(address, c->words, said)) {
 		*o = refusal(c, 553, "5.6.7", STR("SMTPUTF8 is needed and not offered"));
 		return true;
 	}
@@ -80,7 +81,7 @@ static bool all_refused(struct client *c, struct client_outcome *o)
 		*o = refusal(
 			c, 550, "5.6.7", STR("SMTPUTF8 is needed for the header and not offered"));
 	else
-		return address_refused(c, &t->sender, "5.1.7", o);
+		return address_refused(c, t->sender, "5.1.7", o, &c->said[t->count]);
 	return true;
 }
 
@@ -92,7 +93,7 @@ void client_check(struct client *c)
 
 	c->utf8 |= t->smtputf8;
 	for (size_t i = 0; i < t->count; i++)
-		if (all || address_refused(c, &t->recipients[i].address, "5.1.3", &o)) {
+		if (all || address_refused(c, t->recipients[i].address, "5.1.3", &o, &c->said[i])) {
 			client_settle_one(c, i, o);
 			c->states[i] = RECIPIENT_SKIPPED;
 		}
@@ -105,7 +106,7 @@ void client_say_mail(struct client *c)
 	const struct client_transaction *t = c->t;
 	struct buf *out = client_output(c);
 
-	buf_printf(out, "MAIL FROM:<%.*s>", STR_ARG(t->sender));
+	buf_printf(out, "MAIL FROM:<%.*s>", STR_ARG(c->said[t->count]));
 	if (c->offers & CLIENT_SIZE && t->size > 0)
 		buf_printf(out, " SIZE=%llu", (unsigned long long)t->size);
 	if (c->offers & CLIENT_8BITMIME && t->body == TMAIL_BODY_8BITMIME)
@@ -161,11 +162,12 @@ static void say_original(struct client *c, struct buf *out, struct str original)
 	buf_printf(out, " ORCPT=%.*s;%.*s", STR_ARG(type), STR_ARG(original));
 }
 
-void client_say_rcpt(struct client *c, const struct client_recipient *r)
+void client_say_rcpt(struct client *c, size_t i)
 {
+	const struct client_recipient *r = &c->t->recipients[i];
 	struct buf *out = client_output(c);
 
-	buf_printf(out, "RCPT TO:<%.*s>", STR_ARG(r->address));
+	buf_printf(out, "RCPT TO:<%.*s>", STR_ARG(c->said[i]));
 	if (c->offers & CLIENT_DSN) {
 		say_notify(out, r->notify);
 		say_original(c, out, r->original);

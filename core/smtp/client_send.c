@@ -150,7 +150,7 @@ static void mail_reply(struct client *c)
 	c->rcpt = next_said(c, 0);
 	client_enter(c, AT_RCPT);
 	if (!c->ahead)
-		client_say_rcpt(c, &c->t->recipients[c->rcpt]);
+		client_say_rcpt(c, c->rcpt);
 }
 
 /* The replies to the envelope are all there, and what follows went out with it. */
@@ -183,7 +183,7 @@ static void rcpt_reply(struct client *c)
 	if (c->rcpt < c->t->count) {
 		client_enter(c, AT_RCPT);
 		if (!c->ahead)
-			client_say_rcpt(c, &c->t->recipients[c->rcpt]);
+			client_say_rcpt(c, c->rcpt);
 	} else if (c->ahead) {
 		envelope_over(c);
 	} else if (c->accepted > 0) {
@@ -322,7 +322,7 @@ static void envelope(struct client *c)
 		client_say_mail(c);
 	if (c->ahead) {
 		for (size_t i = next_said(c, 0); i < c->t->count; i = next_said(c, i + 1))
-			client_say_rcpt(c, &c->t->recipients[i]);
+			client_say_rcpt(c, i);
 		if (c->chunk)
 			client_say_chunk(c);
 		else
@@ -351,6 +351,7 @@ void client_send(struct client *c, struct client_transaction *t)
 	arena_reset(c->words);
 	c->t = t;
 	c->states = ARENA_ARRAY(c->words, uint8_t, t->count);
+	c->said = ARENA_ARRAY(c->words, struct str, t->count + 1);
 	c->accepted = 0;
 	c->finished = c->utf8 = c->chunk = false;
 	c->dot = (struct dot_writer){ 0 };

@@ -60,8 +60,9 @@ struct client {
 
 	/* The transaction. */
 	struct client_transaction *t;
-	uint8_t *states; /* enum client_recipient_state, one a recipient */
-	size_t rcpt;     /* whose reply comes next */
+	uint8_t *states;  /* enum client_recipient_state, one a recipient */
+	struct str *said; /* their addresses as this server is told them, and then the sender's */
+	size_t rcpt;      /* whose reply comes next */
 	size_t accepted;
 	bool ahead;       /* commands whose replies are not waited for yet are on their way: all of
 			   * the envelope, and DATA or the content */
@@ -109,7 +110,7 @@ const char *client_waits_for(const struct client *c);
 void client_check(struct client *c);
 void client_settle_one(struct client *c, size_t i, struct client_outcome outcome);
 void client_say_mail(struct client *c);
-void client_say_rcpt(struct client *c, const struct client_recipient *r);
+void client_say_rcpt(struct client *c, size_t i);
 /* All of the content as one chunk. */
 void client_say_chunk(struct client *c);
 

@@ -159,6 +159,14 @@ START_TEST(ascii_has_seven_bits)
 	ck_assert(ascii_only(STR("")));
 	ck_assert(ascii_only(STR("a\0\x7f")));
 	ck_assert(!ascii_only(STR("a\x80")));
+	for (size_t len = 1; len < 40; len++)
+		for (size_t at = 0; at < len; at++) {
+			char text[40] = { 0 };
+
+			ck_assert(ascii_only(str_make(text, len)));
+			text[at] = '\x80';
+			ck_assert(!ascii_only(str_make(text, len)));
+		}
 }
 END_TEST
 
