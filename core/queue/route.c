@@ -284,11 +284,11 @@ static void route_keep(const struct route_asking *a, struct route *r)
 	struct buf key = { 0 };
 	struct kept *k, *before;
 
-	if (!a->ql || ttl == 0)
+	if (!a->ql || ttl == 0 || a->asked != a->ql->routes_forgotten)
 		return;
 	routes = &a->ql->routes;
 	if (routes->count >= ROUTES_KEPT_MAX)
-		routes_forget(a->ql, true);
+		routes_forget(a->ql, true); /* this answer is as good as before */
 	key_write(&key, &a->ask, a->any_sender);
 	k = must_alloc(sizeof *k + key.len);
 	memcpy(k->text, key.data ? key.data : "", key.len);
@@ -316,8 +316,10 @@ void routes_forget(struct queue_loop *ql, bool all)
 		map_remove(&ql->routes, key);
 		kept_free(k);
 	}
-	if (all)
-		map_free(&ql->routes);
+	if (!all)
+		return;
+	map_free(&ql->routes);
+	ql->routes_forgotten++;
 }
 
 /* ---- asking ---------------------------------------------------------------------------- */
@@ -483,6 +485,7 @@ struct route *route_ask(struct route_asking *a)
 	if (r)
 		return r;
 	a->router = 0;
+	a->asked = a->ql ? a->ql->routes_forgotten : 0;
 	a->ttl = ROUTE_TTL_MAX;
 	a->any_sender = true;
 	a->ask.size = sizeof a->ask;

@@ -62,6 +62,7 @@ struct route_asking {
 	/* route.c's own */
 	struct tmail_route_answer answer;
 	unsigned router; /* the n-th is being asked */
+	unsigned asked;  /* ql->routes_forgotten, when it began */
 	uint32_t ttl;    /* what all that were asked allow */
 	bool any_sender;
 };

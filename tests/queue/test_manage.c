@@ -5,6 +5,8 @@
  */
 #include "tests/queue/house.h"
 
+#include <sched.h>
+
 static const struct peer_rule later[] = { { "RCPT", "450 4.2.1 busy", 0 } };
 static const struct queue_filter all;
 static const struct queue_filter held = { .states = 1u << QUEUE_HELD };
@@ -310,6 +312,33 @@ START_TEST(what_was_at_one_host_and_waits_for_the_next_goes_the_new_way)
 }
 END_TEST
 
+/* The router was asked before it knew better, and answers after. */
+START_TEST(an_old_answer_that_comes_after_the_retry_is_not_kept)
+{
+	struct peer *old = peer_server(NULL, 0, 0), *other = peer_server(NULL, 0, 0);
+	unsigned asked = house_routed;
+
+	house_routers_wait = true;
+	router_to(peer_port(old), 0);
+	house_routes[0].pending = true;
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	while (house_routed == asked)
+		sched_yield();
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	router_to(peer_port(other), 0);
+	house_routers_wait = false;
+	peer_wait_messages(old, 1); /* what was asked then goes where it was told to */
+	for (unsigned i = 0; i < 2 * HOUSE_LOOPS; i++) /* on each loop */
+		house_sends("s@x.org", "b@one.org");
+	memory_wait_ended(1 + 2 * HOUSE_LOOPS);
+	ck_assert_uint_eq(peer_messages(old), 1);
+	house_over();
+	peer_end(&old);
+	peer_end(&other);
+}
+END_TEST
+
 START_TEST(what_is_held_is_not_tried_and_what_is_not_held_not_released)
 {
 	struct peer *peer = peer_server(later, 1, 0);
@@ -476,6 +505,7 @@ TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_waits_in_the_lane_of_an_old_route_goes_the_new_way,
 	what_waits_for_a_host_that_says_nothing_goes_the_new_way,
 	what_was_at_one_host_and_waits_for_the_next_goes_the_new_way,
+	an_old_answer_that_comes_after_the_retry_is_not_kept,
 	what_is_held_is_not_tried_and_what_is_not_held_not_released, a_dry_run_only_counts,
 	many_are_taken_in_hand_one_after_another,
 	who_comes_to_his_end_meanwhile_is_passed_over_and_not_counted,
