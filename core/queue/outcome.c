@@ -152,6 +152,14 @@ static void outcome_tell(struct work *w, uint32_t index, enum tmail_point point,
 		chain_tell(work_subject(w), point, &event);
 }
 
+/* For the store, which has them for people: who said it, and what. */
+static struct str last_words(struct work *w, const struct work_recipient *r)
+{
+	if (r->host.len == 0)
+		return r->reply;
+	return arena_printf(w->m->arena, "%.*s: %.*s", STR_ARG(r->host), STR_ARG(r->reply));
+}
+
 static void outcome_write(struct work *w, uint32_t index, enum tmail_fate fate, int64_t due)
 {
 	struct work_recipient *r = &w->recipients[index];
@@ -163,7 +171,7 @@ static void outcome_write(struct work *w, uint32_t index, enum tmail_fate fate, 
 	op->fate = (uint32_t)fate;
 	op->due = due;
 	op->attempts = r->attempts;
-	op->reply = tm_str(r->reply);
+	op->reply = tm_str(last_words(w, r));
 }
 
 /* ---- fates ----------------------------------------------------------------------------- */
@@ -252,6 +260,7 @@ void outcome_discard(struct work *w, uint32_t index, struct str words)
 	struct work_recipient *r = &w->recipients[index];
 
 	r->reply = arena_str(w->m->arena, words);
+	r->host = STR("");
 	outcome_write(w, index, TMAIL_FATE_DISCARDED, 0);
 	outcome_log(w, index, "discarded", NULL, 0);
 	metric_add(METRIC_discarded, 1);

@@ -114,8 +114,8 @@ START_TEST(lmtp_recipients_have_outcomes_of_their_own)
 	memory_wait_fate(0, 1, TMAIL_FATE_DEFERRED);
 	memory_wait_fate(0, 2, TMAIL_FATE_DELIVERED);
 	ck_assert(memory_message(0, &m));
-	ck_assert_str_eq(m.recipient[0].reply, "250 2.0.0 taken");
-	ck_assert_str_eq(m.recipient[1].reply, "452 4.2.2 full");
+	ck_assert_ptr_nonnull(strstr(m.recipient[0].reply, ": 250 2.0.0 taken"));
+	ck_assert_ptr_nonnull(strstr(m.recipient[1].reply, ": 452 4.2.2 full"));
 	ck_assert(!m.ended);
 	free(m.content);
 	house_over();
