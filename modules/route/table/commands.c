@@ -246,6 +246,7 @@ static bool row_take(
 	p[7] = tmail_sql_optional(tmail_value(values, "remote-login"));
 	p[8] = tmail_sql_optional(tmail_value(values, "remote-password"));
 	p[9] = text_value(call, given(values, "tls"));
+	ascii_lower_all((char *)(uintptr_t)p[9].text.data, p[9].text.len);
 	p[12] = text_value(call, given(values, "rate"));
 	return true;
 }
@@ -289,7 +290,7 @@ static int del(struct tmail_call *call, const struct tmail_list *values)
 	return result.changed > 0 ? TMAIL_OK : refuse(call, "there is no route", text);
 }
 
-/* The columns of ROUTE_SELECT, the password as "yes". */
+/* The columns of ROUTE_SELECT; of the password whether there is one. */
 static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
 {
 	struct tmail_call *call = ctx;
@@ -315,9 +316,9 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 
 static int list(struct tmail_call *call, const struct tmail_list *values)
 {
-	static const char *const names[ROUTE_COLUMNS] = { "id", "destination", "mail_from",
-		"auth_user", "priority", "remote_host", "remote_port", "local_ip", "remote_login",
-		"password", "tls", "connections", "messages", "rate" };
+	static const char *const names[ROUTE_COLUMNS] = { "id:int", "destination", "mail_from",
+		"auth_user", "priority:int", "remote_host", "remote_port:int", "local_ip",
+		"remote_login", "password:bool", "tls", "connections:int", "messages:int", "rate" };
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
 		.sql = TMAIL_STR(ROUTE_SELECT " order by host, priority, id"),
