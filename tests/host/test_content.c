@@ -139,9 +139,6 @@ static void edit_all(struct tmail_call *call, const struct tmail_edit *e)
 	ck_assert_int_eq(e->recipient_remove(call, text("a@EXAMPLE.org")), TMAIL_OK);
 	ck_assert_int_eq(e->recipient_add(call, text("c@EXAMPLE.net")), TMAIL_OK);
 	ck_assert_int_eq(e->recipient_add(call, text("b@example.org")), TMAIL_OK);
-	ck_assert_int_eq(e->header_add(call, text("Bad\r\nName"), text("1")), TMAIL_REFUSED);
-	ck_assert_int_eq(e->recipient_add(call, text("c\r\n@x")), TMAIL_REFUSED);
-	ck_assert_int_eq(e->recipient_add(call, text("")), TMAIL_REFUSED);
 }
 
 static void check_edited(void)
@@ -364,64 +361,6 @@ START_TEST(a_client_may_leave_while_its_body_is_read_back)
 }
 END_TEST
 
-/* ---- recipients apart -------------------------------------------------------------------- */
-
-static void decide(struct tmail_call *call, const struct tmail_edit *e)
-{
-	ck_assert_int_eq(e->recipient_verdict(
-				 call, 1, TMAIL_REJECT, 552, text("5.2.2"), text("Mailbox full")),
-		TMAIL_OK);
-	ck_assert_int_eq(
-		e->recipient_verdict(call, 0, TMAIL_TEMPFAIL, 552, text("5.2.2"), text("")),
-		TMAIL_OK);
-	ck_assert_int_eq(
-		e->recipient_verdict(call, 0, TMAIL_HOLD, 0, text(""), text("")), TMAIL_REFUSED);
-	e->recipient_verdict(call, 99, TMAIL_REJECT, 0, text(""), text(""));
-}
-
-START_TEST(single_recipients_are_decided_apart)
-{
-	const struct recipient_verdict *v;
-
-	begin(M("edit"));
-	edits = decide;
-	ck_assert_int_eq(world_content(&world)->verdict, TMAIL_CONTINUE);
-	v = message_verdicts(&world.subject);
-	ck_assert_uint_eq(v->index, 1);
-	ck_assert_uint_eq(v->code, 552);
-	ck_assert_str_eq(v->enhanced, "5.2.2");
-	ASSERT_STR(v->text, "Mailbox full");
-	v = v->next;
-	ck_assert_int_eq(v->verdict, TMAIL_TEMPFAIL);
-	ck_assert_uint_eq(v->code / 100, 4); /* what does not fit becomes the core's own */
-	ck_assert_ptr_null(v->next);
-	world_end(&world);
-}
-END_TEST
-
-static void decide_then_remove(struct tmail_call *call, const struct tmail_edit *e)
-{
-	e->recipient_verdict(call, 0, TMAIL_REJECT, 0, text(""), text("gone"));
-	e->recipient_verdict(call, 1, TMAIL_REJECT, 552, text("5.2.2"), text("full"));
-	e->recipient_remove(call, text("a@example.org"));
-}
-
-START_TEST(what_was_decided_about_a_recipient_moves_with_it)
-{
-	const struct recipient_verdict *v;
-
-	begin(M("edit"));
-	edits = decide_then_remove;
-	world_content(&world);
-	ASSERT_STR(str_tm(world.subject.message->recipients[0].address), "b@example.org");
-	v = message_verdicts(&world.subject);
-	ck_assert_uint_eq(v->index, 0);
-	ASSERT_STR(v->text, "full");
-	ck_assert_ptr_null(v->next); /* that about the one who went is gone */
-	world_end(&world);
-}
-END_TEST
-
 TEST_MAIN("host/content", fields_end_of_header_chunks_and_end_of_message_in_order,
 	the_next_module_sees_what_the_one_before_left, edits_of_a_worker_are_made_when_it_has_ended,
 	who_refuses_changes_nothing_and_ends_it_for_all, accept_ends_the_pass_of_one_module_only,
@@ -430,5 +369,4 @@ TEST_MAIN("host/content", fields_end_of_header_chunks_and_end_of_message_in_orde
 	what_was_spooled_is_read_back_in_chunks_for_each_module,
 	nobody_who_listens_means_nothing_is_read_back, what_cannot_be_read_back_is_try_later,
 	a_new_body_takes_the_place_of_what_was_spooled,
-	a_client_may_leave_while_its_body_is_read_back, single_recipients_are_decided_apart,
-	what_was_decided_about_a_recipient_moves_with_it)
+	a_client_may_leave_while_its_body_is_read_back)
