@@ -10,6 +10,7 @@
 
 #include "host/running.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -223,6 +224,12 @@ void call_leave(struct call *c)
 		running_leave();
 }
 
+/* What is below zero is a mark of the core's own: a module that says so has said nonsense. */
+static int value_said(int value)
+{
+	return value < 0 ? INT_MAX : value;
+}
+
 int call_hook(struct call *c, const union tmail_event *event)
 {
 	int verdict;
@@ -230,7 +237,7 @@ int call_hook(struct call *c, const union tmail_event *event)
 	call_enter(c);
 	verdict = (int)c->hook(&c->public, event);
 	call_leave(c);
-	return verdict;
+	return value_said(verdict);
 }
 
 int call_hook_work(struct call *c)
@@ -245,7 +252,7 @@ int call_operation(struct call *c)
 	call_enter(c);
 	status = c->operation(&c->public, c->question, c->reply);
 	call_leave(c);
-	return status;
+	return value_said(status);
 }
 
 int call_step(struct call *c, int (*step)(struct tmail_call *))
@@ -312,6 +319,7 @@ int call_resume(struct call *c, int value)
 	struct awaiting *awaiting = c->home ? NULL : c->owner;
 	bool won;
 
+	value = value_said(value);
 	if (c->worker || (!c->home && !awaiting))
 		return TMAIL_REFUSED;
 	if (awaiting) {

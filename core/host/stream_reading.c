@@ -17,7 +17,7 @@ struct stream_reading {
 	struct buf head;
 	bool past_header, refused;
 	uint64_t offset;
-	bool *left_out; /* by module: it has accepted, or is not for this client */
+	bool *left_out; /* by module: it has accepted or failed, or is not for this client */
 };
 
 static struct stream_reading *reading_of(struct subject *s)
@@ -65,8 +65,10 @@ static bool show(struct subject *s, enum tmail_point point, const union tmail_ev
 
 		if (r->left_out[i] || !h->run)
 			continue;
-		if (!verdict_take(&t, turn_ask(&t, h, event), answer))
+		if (!verdict_take(&t, turn_ask(&t, h, event), answer)) {
+			r->left_out[i] = t.failed; /* passed by: it has seen a hole */
 			continue;
+		}
 		if (answer->verdict == TMAIL_ACCEPT) {
 			answer->verdict = TMAIL_CONTINUE;
 			answer->by = NULL;

@@ -199,8 +199,11 @@ static void content_grew(struct session *s, size_t before)
 	}
 	if (!chain_stream(
 		    &s->subject, str_slice(buf_str(&m->data), before, m->data.len), &answer)) {
-		transaction_refuse_answer(s, &answer);
-		return;
+		transaction_mark(s, &answer);
+		if (!m->discard) {
+			transaction_refuse_answer(s, &answer);
+			return;
+		}
 	}
 	content_reserve(s);
 	if (t->refusal.len == 0)

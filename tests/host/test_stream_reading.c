@@ -115,6 +115,21 @@ START_TEST(who_accepts_sees_no_more_of_it)
 }
 END_TEST
 
+START_TEST(who_failed_and_is_passed_by_sees_no_more_of_it)
+{
+	module_preload(&module);
+	world_begin(&world, "modules = ({ module = \"test/stream\"; on_error = \"continue\"; });");
+	piece = 3;
+	at_header = (enum tmail_verdict)99;
+	world_message(&world, "");
+	world_run(&world, stream);
+	ck_assert(!objected);
+	ck_assert_int_eq(world_content(&world)->verdict, TMAIL_CONTINUE);
+	ck_assert_str_eq(saw, "A= 1|");
+	world_end(&world);
+}
+END_TEST
+
 START_TEST(a_header_without_a_body_is_shown_at_the_end)
 {
 	begin();
@@ -131,4 +146,4 @@ END_TEST
 
 TEST_MAIN("host/stream_reading", any_pieces_are_the_same_message,
 	who_objects_is_heard_once_and_nobody_is_asked_any_more, who_accepts_sees_no_more_of_it,
-	a_header_without_a_body_is_shown_at_the_end)
+	who_failed_and_is_passed_by_sees_no_more_of_it, a_header_without_a_body_is_shown_at_the_end)

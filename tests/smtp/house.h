@@ -319,9 +319,12 @@ static const struct tmail_hook house_waiting_hooks[] = { HOUSE_WAITING_HOOK(CONN
 static enum tmail_verdict house_stream_run(struct tmail_call *call, const union tmail_event *event)
 {
 	(void)call;
-	for (size_t i = 0; i + 5 <= event->body.chunk.len; i++)
+	for (size_t i = 0; i + 5 <= event->body.chunk.len; i++) {
 		if (memcmp(event->body.chunk.data + i, "VIRUS", 5) == 0)
 			return TMAIL_REJECT;
+		if (memcmp(event->body.chunk.data + i, "DITCH", 5) == 0)
+			return TMAIL_DISCARD;
+	}
 	return TMAIL_CONTINUE;
 }
 static const struct tmail_hook house_stream_hooks[] = { { TMAIL_POINT_BODY, TMAIL_STREAM,

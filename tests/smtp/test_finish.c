@@ -256,9 +256,25 @@ START_TEST(modules_that_stream_refuse_in_step)
 	struct talk *t = talk_addressed();
 	talk_ask(t, "DATA", "354");
 	talk_say(t, "Subject: x\r\n\r\nthis is a VIRUS\r\nmore\r\n.\r\nNOOP\r\n");
-	talk_hear(t, "5");
+	talk_hear(t, "554 5.7.1 Refused");
 	talk_hear(t, "250 2.0.0 Ok");
 	ck_assert_uint_eq(house.kept_count, 0);
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
+START_TEST(modules_that_stream_discard_what_goes_on_to_its_end)
+{
+	house_open("", HOUSE_TABLES ", " HOUSE_STREAM);
+	struct talk *t = talk_addressed();
+	talk_ask(t, "DATA", "354");
+	talk_say(t, "Subject: x\r\n\r\nDITCH it\r\n");
+	talk_say(t, "more, a VIRUS too\r\n.\r\nNOOP\r\n");
+	talk_hear(t, "250 2.0.0 Ok: queued");
+	talk_hear(t, "250 2.0.0 Ok\r\n");
+	ck_assert_uint_eq(house.kept_count, 0);
+	ck_assert_int_eq(metric_get(METRIC_discarded), 1);
 	talk_close(&t);
 	house_close();
 }
@@ -414,6 +430,7 @@ TEST_MAIN("smtp/finish", modules_may_refuse_at_every_point_in_their_own_words,
 	recipients_that_are_discarded_are_nobody_s_business,
 	a_recipient_that_two_modules_refuse_is_one_recipient,
 	recipients_refused_apart_bounce_for_clients_of_ours, modules_that_stream_refuse_in_step,
+	modules_that_stream_discard_what_goes_on_to_its_end,
 	what_the_store_does_not_promise_is_not_promised, mail_that_goes_round_is_stopped,
 	the_trace_says_how_it_came, a_session_whose_modules_wait_keeps_its_order,
 	a_client_may_leave_while_a_module_thinks)
