@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""tests/commands/run.py BUILD [both|settings|running|trace]: the command line and the signals of
-tmail. Ends with "N passed, N failed"."""
+"""tests/commands/run.py BUILD [both|settings|running|trace|explain]: the command line and the signals
+of tmail. Ends with "N passed, N failed"."""
 import os
 import sys
 
@@ -9,6 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 
 import both
+import explained
 import running
 import settings
 import traced
@@ -19,7 +20,7 @@ def main():
     build = os.path.join(TOP, sys.argv[1])
     cases = Cases()
     for name, part in (("both", both), ("settings", settings), ("running", running),
-                       ("trace", traced)):
+                       ("trace", traced), ("explain", explained)):
         if name in sys.argv[2:] or not sys.argv[2:]:
             part.run(cases, build)
     return cases.end()
