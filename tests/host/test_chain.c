@@ -58,21 +58,15 @@ static const struct tmail_hook hooks_a[] = {
 };
 static const struct tmail_hook hooks_b[] = { { TMAIL_POINT_MAIL, 0, hook_b } };
 static const struct tmail_hook hooks_c[] = { { TMAIL_POINT_MAIL, 0, hook_c } };
-static const struct tmail_hook hooks_first[] = { { TMAIL_POINT_MAIL, TMAIL_FIRST, hook_b } };
-static const struct tmail_hook hooks_last[] = { { TMAIL_POINT_MAIL, TMAIL_LAST, hook_c } };
 MODULE(module_a, "test/a", .hooks = TMAIL_LIST(hooks_a));
 MODULE(module_b, "test/b", .hooks = TMAIL_LIST(hooks_b));
 MODULE(module_c, "test/c", .hooks = TMAIL_LIST(hooks_c));
-MODULE(module_first, "test/first", .hooks = TMAIL_LIST(hooks_first));
-MODULE(module_last, "test/last", .hooks = TMAIL_LIST(hooks_last));
 
 static void begin(const char *conf)
 {
 	module_preload(&module_a);
 	module_preload(&module_b);
 	module_preload(&module_c);
-	module_preload(&module_first);
-	module_preload(&module_last);
 	world_begin(&world, conf);
 }
 
@@ -87,16 +81,6 @@ START_TEST(every_module_of_a_point_is_asked_in_the_order_of_the_configuration)
 	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_CONTINUE);
 	ck_assert_str_eq(order, "cab");
 	ck_assert_ptr_null(world.answer.by);
-	world_end(&world);
-}
-END_TEST
-
-START_TEST(first_and_last_go_around_the_others)
-{
-	begin("modules = ({ module = \"test/last\"; }, { module = \"test/a\"; }, { module = "
-	      "\"test/first\"; });");
-	world_ask(&world, TMAIL_POINT_MAIL);
-	ck_assert_str_eq(order, "bac");
 	world_end(&world);
 }
 END_TEST
@@ -145,20 +129,6 @@ START_TEST(accept_ends_the_point_and_grants_no_relay)
 }
 END_TEST
 
-START_TEST(relay_is_granted_only_by_an_instance_that_may)
-{
-	begin(ABC);
-	relay_a = 1;
-	ck_assert(!world_ask(&world, TMAIL_POINT_RCPT)->relay);
-	world_end(&world);
-	world_begin(&world, "modules = ({ module = \"test/a\"; may_relay = true; });");
-	ck_assert(world_ask(&world, TMAIL_POINT_RCPT)->relay);
-	/* and only where it is asked about */
-	ck_assert(!world_ask(&world, TMAIL_POINT_MAIL)->relay);
-	world_end(&world);
-}
-END_TEST
-
 START_TEST(a_hold_is_a_mark_and_the_chain_goes_on)
 {
 	const struct chain_answer *answer;
@@ -176,56 +146,6 @@ START_TEST(a_hold_is_a_mark_and_the_chain_goes_on)
 	answer = world_ask(&world, TMAIL_POINT_MAIL);
 	ck_assert_int_eq(answer->verdict, TMAIL_REJECT);
 	ck_assert(answer->hold);
-	world_end(&world);
-}
-END_TEST
-
-START_TEST(a_verdict_that_has_no_place_refuses_for_now)
-{
-	const struct chain_answer *answer;
-
-	begin(ABC);
-	verdict_a = TMAIL_DISCARD; /* there is no message yet */
-	answer = world_ask(&world, TMAIL_POINT_CONNECT);
-	ck_assert_int_eq(answer->verdict, TMAIL_TEMPFAIL);
-	ck_assert_uint_eq(answer->code / 100, 4);
-	verdict_a = (enum tmail_verdict)77;
-	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_TEMPFAIL);
-	verdict_a = TMAIL_WAIT; /* without TMAIL_WAITS */
-	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_TEMPFAIL);
-	verdict_a = TMAIL_DISCARD;
-	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_DISCARD);
-	world_end(&world);
-}
-END_TEST
-
-START_TEST(on_error_continue_passes_a_failure_by)
-{
-	begin("modules = ({ module = \"test/a\"; on_error = \"continue\"; }, { module = "
-	      "\"test/c\"; });");
-	verdict_a = (enum tmail_verdict)77;
-	ck_assert_int_eq(world_ask(&world, TMAIL_POINT_MAIL)->verdict, TMAIL_CONTINUE);
-	ck_assert_str_eq(order, "ac");
-	world_end(&world);
-}
-END_TEST
-
-START_TEST(a_code_of_another_class_refuses_for_now)
-{
-	const struct chain_answer *answer;
-
-	begin(ABC);
-	verdict_a = TMAIL_REJECT;
-	code_a = 451;
-	answer = world_ask(&world, TMAIL_POINT_MAIL);
-	ck_assert_int_eq(answer->verdict, TMAIL_TEMPFAIL);
-	ck_assert_uint_eq(answer->code, 450);
-	ck_assert_str_eq(answer->enhanced, "4.3.0");
-	code_a = 0;
-	answer = world_ask(&world, TMAIL_POINT_MAIL);
-	ck_assert_int_eq(answer->verdict, TMAIL_REJECT);
-	ck_assert_uint_eq(answer->code, 550);
-	ck_assert(answer->text.len > 0);
 	world_end(&world);
 }
 END_TEST
@@ -483,11 +403,9 @@ START_TEST(a_call_that_is_given_up_is_given_back_by_who_said_so)
 END_TEST
 
 TEST_MAIN("host/chain", every_module_of_a_point_is_asked_in_the_order_of_the_configuration,
-	first_and_last_go_around_the_others, a_point_nobody_hooks_is_answered_at_once,
-	a_refusal_ends_the_point_and_keeps_its_words, accept_ends_the_point_and_grants_no_relay,
-	relay_is_granted_only_by_an_instance_that_may, a_hold_is_a_mark_and_the_chain_goes_on,
-	a_verdict_that_has_no_place_refuses_for_now, on_error_continue_passes_a_failure_by,
-	a_code_of_another_class_refuses_for_now, when_says_for_which_clients_a_module_is_asked,
+	a_point_nobody_hooks_is_answered_at_once, a_refusal_ends_the_point_and_keeps_its_words,
+	accept_ends_the_point_and_grants_no_relay, a_hold_is_a_mark_and_the_chain_goes_on,
+	when_says_for_which_clients_a_module_is_asked,
 	a_dry_question_is_put_only_to_those_that_honour_it,
 	a_blocking_hook_has_copies_of_all_that_it_sees,
 	a_worker_runs_to_its_end_though_the_client_has_left,
