@@ -20,7 +20,7 @@ static char folder[TEST_FOLDER], path[TEST_FOLDER + 16];
 static struct why why;
 static struct trail_kept kept;
 static struct buf told; /* names of the events, each behind a blank */
-static uint64_t lost, names;
+static uint64_t lost, names, longest;
 static struct buf got; /* the last event as text, ids as # */
 
 static void set_up(void)
@@ -51,6 +51,7 @@ static void tell(void *ctx, const struct trail_event *e)
 	if (e->lost)
 		return;
 	names++;
+	longest = strlen(e->name) > longest ? strlen(e->name) : longest;
 	buf_add_char(&told, ' ');
 	buf_add_c(&told, e->name);
 }
@@ -261,6 +262,7 @@ START_TEST(a_made_up_file_does_no_harm)
 	ring_close(&r);
 	ck_assert_int_eq(trail_read(path, id, tell, NULL, &kept, &why), TRAIL_FOUND);
 	ck_assert_uint_gt(names, 1);
+	ck_assert_uint_eq(longest, strlen("step"));
 	buf_free(&told);
 	test_folder_remove(folder);
 }
