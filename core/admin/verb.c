@@ -8,6 +8,7 @@
 #include "admin/verbs.h"
 
 #include "host/verb_call.h"
+#include "sys/file.h"
 
 #include <stdlib.h>
 
@@ -114,6 +115,50 @@ static void group_members(struct buf *out, const struct verb *verbs, size_t coun
 	}
 }
 
+/* Has the module a verb of these words, or (group) one that begins with the first of them? */
+static bool module_has_verb(
+	const struct tmail_module *m, const struct str *words, size_t word_count, bool group)
+{
+	struct buf name = { 0 };
+	bool has = false;
+
+	TMAIL_EACH(struct tmail_verb, v, m->verbs) {
+		struct str rest = str_c(v->name), first;
+
+		has |= group && str_word(&rest, &first) && str_equal(first, words[0]);
+		for (size_t n = 1; n <= word_count && n <= WORDS_OF_A_NAME; n++)
+			has |= str_equal(str_c(v->name), name_of_words(&name, words, n));
+	}
+	buf_free(&name);
+	return has;
+}
+
+/* True: the module that would have it is installed, and not in the configuration. */
+static bool why_not_configured(struct why *why, const struct verb *verbs, size_t count,
+	const struct str *words, size_t word_count)
+{
+	const char *const *dirs = calls->module_dirs;
+	char **names = dirs ? module_list(dirs) : NULL;
+	struct buf members = { 0 };
+	bool group, found = false;
+	struct why unused;
+
+	group_members(&members, verbs, count, words[0]);
+	group = members.len == 0;
+	buf_free(&members);
+	for (char **name = names; name && *name && !found; name++) {
+		const struct tmail_module *m =
+			module_read(*name, dirs, calls->trusted_uid, &unused);
+
+		found = m && module_has_verb(m, words, word_count, group);
+		if (found)
+			why_set(why, "%.*s: module %s is not in the configuration",
+				STR_ARG(words[0]), *name);
+	}
+	folder_free(names);
+	return found;
+}
+
 static bool why_no_verb(struct why *why, const struct verb *verbs, size_t count,
 	const struct str *words, size_t word_count)
 {
@@ -156,7 +201,7 @@ const struct verb *verb_of_words(const struct verb *verbs, size_t count, const s
 		*used = n;
 	}
 	buf_free(&name);
-	if (!v)
+	if (!v && !why_not_configured(why, verbs, count, words, word_count))
 		why_no_verb(why, verbs, count, words, word_count);
 	return v;
 }

@@ -12,6 +12,9 @@
 #include "base/list.h"
 #include "host/trail.h"
 
+#include <tmail/service/queue.h>
+#include <tmail/service/router.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -244,12 +247,50 @@ end:
 	return result;
 }
 
+static bool generation_offers(const struct generation *g, const char *service)
+{
+	for (size_t i = 0; i < instance_count(g); i++)
+		if (module_offers(instance_module(instance_at(g, i)), service))
+			return true;
+	return false;
+}
+
+/* What is no mistake, and hardly what anybody wants. */
+static void check_warn(const struct generation *g, struct output *o)
+{
+	static const char *const names[] = { "level", "text" };
+	static const struct {
+		const char *service;
+		struct tmail_str text;
+	} wanted[] = {
+		{ TMAIL_QUEUE,
+			TMAIL_STR("no module keeps the queue, such as store/journal: mail is "
+				  "answered 451") },
+		{ TMAIL_ROUTER,
+			TMAIL_STR("no module knows where mail goes, such as route/mx: what is "
+				  "accepted waits") },
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		const struct tmail_str row[] = { TMAIL_STR("warning"), wanted[i].text };
+
+		if (generation_offers(g, wanted[i].service))
+			continue;
+		if (!any)
+			o->columns(o, names, 2);
+		any = true;
+		o->row(o, row, 2);
+	}
+}
+
 static void check_report(const struct generation *g, struct output *o)
 {
 	output_say(o, "The configuration is good: %zu modules.", instance_count(g));
 	for (size_t i = 0; i < instance_count(g); i++)
 		if (instance_may_relay(instance_at(g, i)))
 			output_say(o, "%s may grant relay.", instance_name(instance_at(g, i)));
+	check_warn(g, o);
 }
 
 enum verb_result check_run(const char *file, struct output *o)

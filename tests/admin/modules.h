@@ -10,14 +10,27 @@
 
 #include <tmail/service/sql.h>
 
-static char fake_migrated[256]; /* "route/fake " */
+static char fake_migrated[256]; /* "route/fake" */
+/* What the database says instead of an answer: to all, or only when it is to make tables. */
+__attribute__((unused)) static const char *fake_trouble, *fake_apply_trouble;
+
+static inline void fake_forget(void)
+{
+	fake_migrated[0] = '\0';
+	fake_trouble = fake_apply_trouble = NULL;
+}
 
 static inline int fake_migrate(struct tmail_call *call, const void *question, void *answer)
 {
 	const struct tmail_sql_migrate *q = question;
+	const char *trouble = fake_trouble ? fake_trouble : q->apply ? fake_apply_trouble : NULL;
 
 	(void)call;
-	(void)answer;
+	if (trouble) {
+		((struct tmail_sql_result *)answer)->why =
+			(struct tmail_str){ trouble, strlen(trouble) };
+		return TMAIL_TRY_LATER;
+	}
 	if (strstr(fake_migrated, q->module))
 		return TMAIL_OK;
 	if (!q->apply)
@@ -95,6 +108,8 @@ static const struct tmail_verb fake_verbs[] = {
 	{ "fake silent", "Fails, silently.", TMAIL_ROLE_READ, TMAIL_OFFLINE, { NULL, 0, 0 },
 		fake_silent },
 	{ "fake running", "Needs the server.", TMAIL_ROLE_READ, 0, { NULL, 0, 0 }, fake_show },
+	{ "queue fake", "Is of the core's group.", TMAIL_ROLE_READ, 0, { NULL, 0, 0 },
+		fake_silent },
 	{ "status", "Is the core's.", TMAIL_ROLE_READ, 0, { NULL, 0, 0 }, fake_status },
 };
 static const struct tmail_migration fake_migrations[] = {
@@ -119,7 +134,7 @@ static inline void fake_modules_load(void)
 {
 	module_preload(&fake_store);
 	module_preload(&fake_route);
-	fake_migrated[0] = '\0';
+	fake_forget();
 }
 
 #endif

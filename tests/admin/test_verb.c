@@ -2,49 +2,15 @@
  *
  * The table of verbs, and a command line from its words to its rows.
  */
-#include "admin/verb.h"
-
-#include "tests/admin/collect.h"
-#include "tests/admin/modules.h"
-#include "tests/lib/test.h"
+#include "tests/admin/command.h"
 
 #include <stdlib.h>
 
-static struct generation *generation;
-static struct collect out;
-
 static void begin(void)
 {
-	struct problems problems = { 0 };
 	static const char *const only[] = { "route/fake", NULL };
-	struct generation_setup setup = {
-		.purpose = PURPOSE_ADMIN, .module_dirs = fake_folders, .only = only, .create = true
-	};
 
-	fake_modules_load();
-	setup.conf = conf_parse(STR(FAKE_MODULES), "tmail.conf", &problems);
-	generation = generation_new(&setup, NULL, &problems);
-	ck_assert_msg(generation, "%s", problems.count ? problems.text[0] : "");
-	generation_install(generation_ref(generation));
-	collect_init(&out);
-}
-
-static void end(void)
-{
-	generation_install(NULL);
-	generation_unref(&generation);
-	buf_free(&out.text);
-}
-
-static enum verb_result command(const char *line, bool offline)
-{
-	struct str words[16], rest = str_c(line), word;
-	size_t n = 0;
-
-	while (str_word(&rest, &word))
-		words[n++] = word;
-	buf_clear(&out.text);
-	return verb_command(generation, words, n, offline, &out.output);
+	command_begin(FAKE_MODULES, only);
 }
 
 START_TEST(verbs_of_core_and_modules_are_one_table_in_order)
@@ -61,7 +27,7 @@ START_TEST(verbs_of_core_and_modules_are_one_table_in_order)
 	ck_assert_msg(verb_named(verbs, count, STR("status"))->run,
 		"a module cannot take a verb of the core");
 	free(verbs);
-	end();
+	command_end();
 }
 END_TEST
 
@@ -85,10 +51,10 @@ END_TEST
 START_TEST(a_module_gets_the_values_and_its_rows_come_back)
 {
 	begin();
-	ck_assert_int_eq(command("fake show -l 5 one", true), VERB_OK);
+	ck_assert_int_eq(command_run("fake show -l 5 one", true), VERB_OK);
 	ck_assert_str_eq(buf_c(&out.text),
 		"columns name|value\nrow level|5\nrow NAME|one\nsay 2 values\nprogress 1/2\n");
-	end();
+	command_end();
 }
 END_TEST
 
@@ -96,36 +62,36 @@ START_TEST(a_secret_given_as_a_dash_is_asked_for)
 {
 	begin();
 	out.secret = "s3cret";
-	ck_assert_int_eq(command("fake show one -", true), VERB_OK);
+	ck_assert_int_eq(command_run("fake show one -", true), VERB_OK);
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "row PASSWORD|s3cret\n"));
 	out.secret = NULL;
-	ck_assert_int_eq(command("fake show one -", true), VERB_FAILED);
+	ck_assert_int_eq(command_run("fake show one -", true), VERB_FAILED);
 	ck_assert_str_eq(buf_c(&out.text), "fail fake show: PASSWORD: nothing was given\n");
-	ck_assert_int_eq(command("fake show -", true), VERB_OK);
+	ck_assert_int_eq(command_run("fake show -", true), VERB_OK);
 	ck_assert_msg(strstr(buf_c(&out.text), "row NAME|-\n"), "only secrets are asked for");
-	end();
+	command_end();
 }
 END_TEST
 
 START_TEST(a_verb_that_fails_says_why)
 {
 	begin();
-	ck_assert_int_eq(command("fake refuse", true), VERB_FAILED);
+	ck_assert_int_eq(command_run("fake refuse", true), VERB_FAILED);
 	ck_assert_str_eq(buf_c(&out.text), "fail there is no such thing\n");
-	ck_assert_int_eq(command("fake silent", true), VERB_FAILED);
+	ck_assert_int_eq(command_run("fake silent", true), VERB_FAILED);
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "fail fake silent: "));
-	end();
+	command_end();
 }
 END_TEST
 
 START_TEST(a_verb_that_needs_the_server_says_so_when_it_is_stopped)
 {
 	begin();
-	ck_assert_int_eq(command("fake running", true), VERB_FAILED);
+	ck_assert_int_eq(command_run("fake running", true), VERB_FAILED);
 	ck_assert_str_eq(buf_c(&out.text), "fail fake running: the server is stopped\n");
-	ck_assert_int_eq(command("status", true), VERB_FAILED);
+	ck_assert_int_eq(command_run("status", true), VERB_FAILED);
 	ck_assert_str_eq(buf_c(&out.text), "fail status: the server is stopped\n");
-	end();
+	command_end();
 }
 END_TEST
 
@@ -145,57 +111,44 @@ START_TEST(words_that_name_no_verb_are_a_usage_error)
 
 	begin();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		ck_assert_msg(command(cases[i].line, true) == VERB_USAGE, "%s", cases[i].line);
+		ck_assert_msg(command_run(cases[i].line, true) == VERB_USAGE, "%s", cases[i].line);
 		ck_assert_msg(str_starts(buf_str(&out.text), str_c(cases[i].why)), "%s: %s",
 			cases[i].line, buf_c(&out.text));
 	}
-	end();
+	command_end();
 }
 END_TEST
 
 START_TEST(help_is_the_usage_and_runs_nothing)
 {
 	begin();
-	ck_assert_int_eq(command("fake refuse --help", true), VERB_OK);
+	ck_assert_int_eq(command_run("fake refuse --help", true), VERB_OK);
 	ck_assert(str_starts(buf_str(&out.text), STR("say usage: tmail fake refuse\n\nRefuses.")));
-	end();
+	command_end();
 }
 END_TEST
 
-START_TEST(tables_are_made_once_by_db_init)
+START_TEST(a_verb_of_a_module_that_is_not_configured_says_so)
 {
-	begin();
-	fake_migrated[0] = '\0';
-	ck_assert_int_eq(command("db status", true), VERB_OK);
-	ck_assert_str_eq(buf_c(&out.text), "columns module|tables\nrow route/fake|missing\n");
-	ck_assert_int_eq(command("db init", true), VERB_OK);
-	ck_assert_str_eq(
-		buf_c(&out.text), "say The tables of route/fake are there now.\nprogress 1/1\n");
-	ck_assert_int_eq(command("db status", true), VERB_OK);
-	ck_assert_str_eq(buf_c(&out.text), "columns module|tables\nrow route/fake|ok\n");
-	ck_assert_int_eq(command("db init", true), VERB_OK);
-	ck_assert_str_eq(buf_c(&out.text), "progress 1/1\n");
-	end();
-}
-END_TEST
+	static const char *const none[] = { NULL };
+	static const struct admin_calls calls = { .module_dirs = fake_folders };
+	static const char said[] = "fail fake: module route/fake is not in the configuration\n";
 
-START_TEST(queue_verbs_that_end_messages_want_to_know_which)
-{
-	static const char *const lines[] = { "queue discard", "queue bounce", "queue hold",
-		"queue retry", "queue release", "queue discard --limit 5" };
-
-	begin();
-	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-		ck_assert_msg(command(lines[i], true) == VERB_USAGE, "%s", lines[i]);
-		ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "which messages?"));
-	}
-	ck_assert_int_eq(command("queue show nonsense", true), VERB_FAILED);
-	ck_assert_str_eq(buf_c(&out.text), "fail queue show: 'nonsense' is no message id\n");
-	ck_assert_int_eq(command("queue list --older yesterday", true), VERB_FAILED);
-	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "--older wants a duration"));
-	ck_assert_int_eq(command("queue list --limit 0", true), VERB_FAILED);
-	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "--limit wants a number above 0"));
-	end();
+	command_begin("", none);
+	admin_setup(&calls);
+	ck_assert_str_eq(printed("fake show x", VERB_USAGE), said);
+	ck_assert_str_eq(printed("fake", VERB_USAGE), said);
+	ck_assert_str_eq(printed("fake shwo", VERB_USAGE), said);
+	ck_assert_ptr_nonnull(strstr(printed("fakes", VERB_USAGE), "there is no command 'fakes'"));
+	ck_assert_ptr_nonnull(strstr(printed("show", VERB_USAGE), "there is no command 'show'"));
+	/* of a group that others have too, only what it would have */
+	ck_assert_str_eq(printed("queue fake", VERB_USAGE),
+		"fail queue: module route/fake is not in the configuration\n");
+	ck_assert_ptr_nonnull(
+		strstr(printed("queue lits", VERB_USAGE), "did you mean 'queue list'"));
+	admin_setup(NULL); /* nowhere to look */
+	ck_assert_ptr_nonnull(strstr(printed("fake show x", VERB_USAGE), "there is no command"));
+	command_end();
 }
 END_TEST
 
@@ -204,4 +157,4 @@ TEST_MAIN("admin/verb", verbs_of_core_and_modules_are_one_table_in_order,
 	a_module_gets_the_values_and_its_rows_come_back, a_secret_given_as_a_dash_is_asked_for,
 	a_verb_that_fails_says_why, a_verb_that_needs_the_server_says_so_when_it_is_stopped,
 	words_that_name_no_verb_are_a_usage_error, help_is_the_usage_and_runs_nothing,
-	tables_are_made_once_by_db_init, queue_verbs_that_end_messages_want_to_know_which)
+	a_verb_of_a_module_that_is_not_configured_says_so)
