@@ -97,23 +97,6 @@ static int64_t next_attempt(const struct work *w, const struct queue_settings *s
 
 /* ---- words ----------------------------------------------------------------------------- */
 
-void outcome_status(const struct client_outcome *o, char status[16])
-{
-	const char *usual = "4.0.0";
-
-	if (o->enhanced[0]) {
-		memcpy(status, o->enhanced, sizeof o->enhanced);
-		return;
-	}
-	if (o->class == CLASS_OK)
-		usual = "2.0.0";
-	else if (o->class == CLASS_PERMANENT)
-		usual = "5.0.0";
-	else if (o->code == 0)
-		usual = o->stage == STAGE_CONNECT ? "4.4.1" : "4.4.2";
-	memcpy(status, usual, strlen(usual) + 1);
-}
-
 /* "250 2.0.0 words"; our own words stand alone. */
 static struct str reply_text(struct work *w, const struct client_outcome *o)
 {
@@ -227,7 +210,7 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 	r->attempts++;
 	r->reply = reply_text(w, o);
 	r->host = in ? arena_str(w->m->arena, in->host) : STR("");
-	outcome_status(o, r->status);
+	client_status(o, r->status);
 	if (o->class == CLASS_OK) {
 		delivered(w, index, p, in ? in->success : REPORT_NONE);
 		return;

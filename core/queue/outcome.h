@@ -21,7 +21,5 @@ void outcome_postpone(struct work *w, uint32_t index, struct str why);
 int64_t outcome_end_of_life(const struct work *w);
 /* Milliseconds to wait after that many attempts. */
 int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts);
-/* "2.0.0" or the like, where the other side said none. */
-void outcome_status(const struct client_outcome *o, char status[16]);
 
 #endif

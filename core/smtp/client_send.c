@@ -212,6 +212,17 @@ static void data_reply(struct client *c)
 	}
 }
 
+/* A reply too many is there, and it is no yes. Where only their number says which reply is whose,
+ * it may be the true one. */
+static bool is_doubtful(const struct client *c)
+{
+	bool lmtp = c->settings.protocol == TMAIL_PROTOCOL_LMTP;
+	bool last = !lmtp || next_accepted(c, c->rcpt + 1) == c->t->count;
+	struct str rest = stream_input(c->stream);
+
+	return (c->chunk || lmtp) && last && rest.len > 0 && rest.data[0] != '2';
+}
+
 static void dot_reply(struct client *c)
 {
 	struct client_outcome o = client_replied(c, STAGE_DOT);
@@ -220,6 +231,9 @@ static void dot_reply(struct client *c)
 	c->needs_reset = c->chunk && o.class != CLASS_OK;
 	if (o.class == CLASS_OK)
 		o.stage = STAGE_DONE;
+	if (o.class == CLASS_OK && is_doubtful(c))
+		o = client_said(
+			c, CLASS_UNKNOWN, STAGE_DOT, "there were more replies than commands");
 	if (c->state == AT_EMPTY || c->settings.protocol != TMAIL_PROTOCOL_LMTP) {
 		settle_all(c, o);
 		transaction_over(c);

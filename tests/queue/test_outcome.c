@@ -73,29 +73,6 @@ START_TEST(a_list_of_waits_takes_their_place)
 }
 END_TEST
 
-START_TEST(a_status_is_there_where_the_other_side_said_none)
-{
-	const struct {
-		struct client_outcome o;
-		const char *status;
-	} cases[] = {
-		{ { .class = CLASS_OK, .code = 250 }, "2.0.0" },
-		{ { .class = CLASS_PERMANENT, .code = 550 }, "5.0.0" },
-		{ { .class = CLASS_TEMPORARY, .code = 450 }, "4.0.0" },
-		{ { .class = CLASS_TEMPORARY, .stage = STAGE_CONNECT }, "4.4.1" },
-		{ { .class = CLASS_UNKNOWN, .stage = STAGE_DOT }, "4.4.2" },
-		{ { .class = CLASS_PERMANENT, .code = 550, .enhanced = "5.1.1" }, "5.1.1" },
-	};
-	char status[16];
-
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		outcome_status(&cases[i].o, status);
-		ck_assert_str_eq(status, cases[i].status);
-	}
-}
-END_TEST
-
 TEST_MAIN("queue/outcome", waits_double_between_their_bounds,
 	bounds_that_are_near_leave_no_room_for_chance,
-	what_failed_together_does_not_come_back_together, a_list_of_waits_takes_their_place,
-	a_status_is_there_where_the_other_side_said_none)
+	what_failed_together_does_not_come_back_together, a_list_of_waits_takes_their_place)
