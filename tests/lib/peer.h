@@ -15,6 +15,7 @@ struct peer;
  *   "> 220 hello"  sends the line with CRLF        ">> text"  sends it as it is
  *   "< MAIL FROM"  reads a line that starts so     "<."       reads to the end of data
  *   "<*"           reads what one recv gives       "wait"     reads until the client closes
+ *   "< BDAT"       reads the chunk behind it too
  *   "close" "reset"  end the connection            "next"     closes, takes the next one
  *   "flood"        sends digits without an end until the client closes
  * At the end of the script the connection is closed. */
@@ -28,10 +29,16 @@ struct peer_rule {
 	const char *line, *reply;
 	unsigned times;
 };
-enum { PEER_LMTP = 1, PEER_PLAIN = 2 /* offers nothing */ };
+enum {
+	PEER_LMTP = 1,
+	PEER_PLAIN = 2,    /* offers nothing */
+	PEER_CHUNKING = 4, /* offers that too */
+	PEER_UNIX = 8      /* listens on peer_path */
+};
 struct peer *peer_server(const struct peer_rule *rules, size_t count, unsigned flags);
 
 unsigned peer_port(const struct peer *p);
+const char *peer_path(const struct peer *p);
 /* What arrived on all connections, in order; free() it. */
 char *peer_seen(struct peer *p);
 /* Waits until it has arrived (any case). */
