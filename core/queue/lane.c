@@ -107,11 +107,11 @@ static bool rate_allows(struct send_lane *l)
 static void rate_spend(struct send_lane *l)
 {
 	const struct route_limits *limits = lane_limits(l);
-	int64_t least = loop_now(l->ql->loop) - RATE_LATE_US;
+	int64_t now = loop_now(l->ql->loop);
 
 	if (limits->rate_count == 0)
 		return;
-	l->next_at = (l->next_at > least ? l->next_at : least) +
+	l->next_at = (l->next_at > now - RATE_LATE_US ? l->next_at : now) +
 		(int64_t)limits->rate_ms * 1000 / limits->rate_count;
 }
 
