@@ -150,6 +150,7 @@ START_TEST(what_is_not_found_is_too_old_or_unknown)
 	struct id old, id;
 
 	set_up();
+	log_event(LEVEL_INFO, NULL, "about_nobody", LOG_NUM("n", 1));
 	ck_assert_int_eq(trail_of(made()), TRAIL_UNKNOWN);
 	ck_assert_int_eq(kept.since, 0);
 	old = (struct id){ (uint64_t)clock_wall() - 5000000, 1 };
