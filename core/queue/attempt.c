@@ -6,13 +6,13 @@
  */
 #include "queue/attempt.h"
 
-#include "queue/own.h"
+#include "queue/locate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUIT_MS = 2000, HOSTS_TRIED_MAX = 5, SMTP_PORT = 25 };
+enum { QUIT_MS = 2000, HOSTS_TRIED_MAX = 5 };
 
 static bool hop_try(struct attempt *a);
 
@@ -200,19 +200,14 @@ static bool peers_are_awake(struct attempt *a)
 	return n > 0;
 }
 
-/* Addresses of this server itself are no next hop; nor is what a name of DNS has for addresses of
- * this machine: a server on it is named by who wrote the route. False: none is left. */
-static bool peers_are_others(struct attempt *a, bool found)
+/* Addresses that lead back here are no next hop. False: none is left. */
+static bool peers_are_others(struct attempt *a)
 {
-	bool dns = found && hop_now(a)->source_id == 0 && hop_now(a)->port == SMTP_PORT;
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->peer_count; i++) {
-		const struct endpoint *e = &a->peers[i];
-
-		if (!endpoint_is_own(e) && !(dns && (ip_is_loopback(&e->ip) || ip_is_any(&e->ip))))
-			a->peers[n++] = *e;
-	}
+	for (size_t i = 0; i < a->peer_count; i++)
+		if (!hop_leads_here(hop_now(a), &a->peers[i]))
+			a->peers[n++] = a->peers[i];
 	a->peer_count = n;
 	if (n == 0)
 		note_own(a, CLASS_PERMANENT, "5.4.6", "mail for %.*s loops back to this server",
@@ -254,7 +249,7 @@ static void looked_up(void *ctx, const struct dns_addresses *answer)
 		note_own(a, CLASS_TEMPORARY, "4.4.4", "host %.*s not found", STR_ARG(h->host));
 	else if (a->peer_count == 0)
 		note_own(a, CLASS_PERMANENT, "5.4.4", "host %.*s not found", STR_ARG(h->host));
-	else if (peers_are_others(a, true) && peers_are_awake(a)) {
+	else if (peers_are_others(a) && peers_are_awake(a)) {
 		dial(a);
 		return;
 	}
@@ -308,7 +303,7 @@ static bool hop_try(struct attempt *a)
 		return true;
 	}
 	a->peer_count = 1;
-	if (!peers_are_others(a, false))
+	if (!peers_are_others(a))
 		return false;
 	dial(a);
 	return true;

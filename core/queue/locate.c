@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+enum { SMTP_PORT = 25 };
+
 struct search { /* of one host */
 	struct locating *all;
 	struct dns_lookup *lookup;
@@ -30,6 +32,16 @@ bool hop_is_own(const struct hop *hop, struct str name)
 {
 	return hop->protocol == TMAIL_PROTOCOL_SMTP && name.len > 0 &&
 		str_equal_case(hop->host, name) && port_is_own(hop->port);
+}
+
+bool hop_leads_here(const struct hop *hop, const struct endpoint *e)
+{
+	struct ip literal;
+
+	if (endpoint_is_own(e))
+		return true;
+	return hop->source_id == 0 && hop->port == SMTP_PORT &&
+		(ip_is_loopback(&e->ip) || ip_is_any(&e->ip)) && !ip_parse(hop->host, &literal);
 }
 
 static void locating_free(struct locating *all)
@@ -77,7 +89,7 @@ static void location_found(void *ctx, const struct dns_addresses *answer)
 		struct endpoint e = { .ip = answer->ips[n], .port = all->route->hops[i].port };
 
 		ips[n] = e.ip;
-		if (endpoint_is_own(&e))
+		if (hop_leads_here(&all->route->hops[i], &e))
 			at->own = true;
 		else
 			at->others++;

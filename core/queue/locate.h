@@ -24,5 +24,8 @@ void hops_locate(struct subject *subject, struct route *route, struct str name,
 
 /* Is this a hop that this server would reach itself by? Without looking anything up. */
 bool hop_is_own(const struct hop *hop, struct str name);
+/* An address of a hop that is this server's own; or, where DNS has it for a name, any of this
+ * machine: a server on it is named by who wrote the route. */
+bool hop_leads_here(const struct hop *hop, const struct endpoint *e);
 
 #endif

@@ -83,10 +83,31 @@ static struct str sources_text(const struct finding *f, const struct hop *hop)
 	return copy;
 }
 
-static void host_judge(const struct finding *f, struct way_host *h, const struct location *at)
+/* The host rests, or each of its addresses that is not this server's; else NULL. */
+static const struct client_outcome *host_reason(
+	const struct finding *f, const struct hop *hop, const struct location *at)
 {
 	struct queue_loop *ql = finding_part(f);
-	const struct client_outcome *rests = ql ? host_rests(ql, h->hop->rest_key) : NULL;
+	const struct client_outcome *rests = ql ? host_rests(ql, hop->rest_key) : NULL;
+	char key[ADDRESS_KEY];
+
+	if (rests || !ql)
+		return rests;
+	for (size_t i = 0; i < at->count; i++) {
+		const struct endpoint e = { .ip = at->ips[i], .port = hop->port };
+
+		if (hop_leads_here(hop, &e))
+			continue;
+		rests = host_rests(ql, address_key(&e, hop->source, key));
+		if (!rests)
+			return NULL;
+	}
+	return rests;
+}
+
+static void host_judge(const struct finding *f, struct way_host *h, const struct location *at)
+{
+	const struct client_outcome *rests = host_reason(f, h->hop, at);
 	struct arena *arena = f->way->arena;
 	struct sources sources;
 	struct why why;
