@@ -66,11 +66,11 @@ def family(number):
 
 
 def inside(root):
-    """The processes whose root folder it is: also those that lost their parents."""
+    """The processes whose root folder it is, or is in it: also those that lost their parents."""
     found = []
     for name in processes():
         try:
-            if os.readlink(f"/proc/{name}/root") == root:
+            if (os.readlink(f"/proc/{name}/root") + "/").startswith(root + "/"):
                 found.append(name)
         except OSError:
             pass  # it has ended

@@ -3,7 +3,7 @@
 keep; `relay`: to a server on this host), started, counted, and gone with all they wrote.
 
 What makes the comparison fair is said where it is set. All log a line a message into a file, none
-looks up its clients' names, all answer 250 after a flush."""
+looks up its clients' names, all but OpenSMTPD answer 250 after a flush."""
 import os
 import shutil
 import signal
@@ -16,6 +16,7 @@ from measure import banner_wait, family, inside
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from exim import Exim  # noqa: E402
+from opensmtpd import OpenSmtpd  # noqa: E402
 from postfix import Postfix  # noqa: E402
 from tmail import Tmail  # noqa: E402
 from unpacked import free_port, wait_for  # noqa: E402
@@ -220,4 +221,19 @@ class EximProgram(UnpackedProgram):
         self.server.spawn("/usr/sbin/exim4", "-bdf", *self.server.interval)
 
 
-PROGRAMS = {p.name: p for p in (TmailProgram, ReferenceProgram, PostfixProgram, EximProgram)}
+class OpenSmtpdProgram(UnpackedProgram):
+    """Stock settings; but no limit to messages of a connection. It does not flush: its 250 is no
+    promise that the others' is."""
+
+    name, pace = "opensmtpd", 0.1
+
+    def made(self):
+        return OpenSmtpd(self.bench.cache, mode=self.setting.mode,
+                         next_hop=("127.0.0.1", self.setting.next_hop or 25))
+
+    def spawn(self):
+        self.server.spawn("/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf")
+
+
+PROGRAMS = {p.name: p for p in (TmailProgram, ReferenceProgram, PostfixProgram, EximProgram,
+                                OpenSmtpdProgram)}

@@ -33,7 +33,7 @@ class Wanted:
 
 class Row:
     unit, figure, digits, wanted = "", "", 0, ()
-    peers = ("tmail", "reference", "postfix", "exim")
+    peers = ("tmail", "reference", "postfix", "exim", "opensmtpd")
     of = None  # the row in whose runs this one's figure is found
     quick = 1  # runs, as a part of those asked for
 
@@ -56,6 +56,8 @@ class Accept(Row):
         self.paces = paces or {}
         self.messages, self.connections = messages, connections
         self.per_connection, self.size = per_connection, size
+        if slow_flush:  # OpenSMTPD does not flush
+            self.peers = ("tmail", "reference", "postfix", "exim")
         self.slow_flush, self.wanted = slow_flush, wanted
 
     def one(self, bench, kind):
@@ -109,6 +111,7 @@ class Delivered(Row):
     straight into the sink: there is no faster way there."""
 
     unit, figure = "messages/s", "rate"
+    peers = ("tmail", "reference", "postfix", "exim")  # OpenSMTPD paces itself: some 15 a second
 
     def __init__(self, name, title, messages, wanted):
         super().__init__(name, title)
@@ -172,7 +175,7 @@ class Start(Row):
     """From exec to the first greeting, with an empty queue; and memory then."""
 
     unit, figure, digits = "ms", "start_ms", 1
-    peers = ("tmail", "postfix", "exim")
+    peers = ("tmail", "postfix", "exim", "opensmtpd")
 
     def one(self, bench, kind):
         with kind(bench, Setting()) as program:

@@ -98,7 +98,7 @@ def options_read():
                                      epilog="rows: " + ", ".join(r.name for r in all_rows()))
     parser.add_argument("build", nargs="?", default=os.path.join(TOP, "build"))
     parser.add_argument("--rows", default="", help="only these, separated by commas")
-    parser.add_argument("--peers", default="reference,postfix,exim")
+    parser.add_argument("--peers", default="reference,postfix,exim,opensmtpd")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", help="file for figures and all results")
     parser.add_argument("--raw", help="file to which each result is added when it is there")

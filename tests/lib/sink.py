@@ -3,6 +3,7 @@
 and what was said to it, when and from where. `answer` may decide each reply, and a Script says
 it in a table. Python's standard library only."""
 import os
+import select
 import socket
 import socketserver
 import struct
@@ -50,6 +51,14 @@ class Talk:
 
     def verbs(self):
         return [line.partition(" ")[0].upper() for _, line in self.lines if line]
+
+    def ahead(self, seconds=0.05):
+        """What was sent before the line that came last is answered."""
+        select.select([self.socket], [], [], seconds)
+        self.socket.setblocking(False)
+        octets = self.rfile.peek()
+        self.socket.setblocking(True)
+        return octets
 
     def chunk(self, size):
         """None when the connection ends in it."""
@@ -170,8 +179,9 @@ class Sink:
                     return
                 chunks += chunk
             said = self.answer(verb, argument)
-            if verb in ("DATA", "BDAT") and not recipients and said is None:
-                said = "503 5.5.1 For nobody"
+            if said is None and (verb == "RCPT" and sender is None or
+                                 verb in ("DATA", "BDAT") and not recipients):
+                said = "503 5.5.1 Not yet"
             if not positive(said):
                 going = talk.say(said)
                 continue
@@ -195,6 +205,8 @@ class Sink:
             elif verb == "BDAT" and argument.upper().endswith("LAST"):
                 self.take(Message(talk, sender, recipients, self.keep(chunks)))
                 sender, recipients, chunks = None, [], b""
+            elif verb == "RSET":
+                sender, recipients = None, []
             elif verb == "QUIT":
                 usual = "221 2.0.0 Bye"
             going = talk.say(usual if said is None else said) and verb != "QUIT"

@@ -20,9 +20,10 @@ DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
 
 # Numbers that nobody else has, so that a stray process or file is known at once.
 USERS = {"root": (0, 0), "daemon": (1, 1), "nobody": (65534, 65534), "postfix": (61001, 61001),
-         "Debian-exim": (61003, 61003), "virtual": (61004, 61004)}
+         "Debian-exim": (61003, 61003), "virtual": (61004, 61004),
+         "opensmtpd": (61005, 61005), "opensmtpq": (61006, 61006)}
 GROUPS = {"root": 0, "daemon": 1, "nogroup": 65534, "postfix": 61001, "postdrop": 61002,
-          "Debian-exim": 61003, "virtual": 61004}
+          "Debian-exim": 61003, "virtual": 61004, "opensmtpd": 61005, "opensmtpq": 61006}
 
 
 class Missing(Skipped):

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 
 from exim import Exim
-from messages import EIGHT_BIT, LARGE, ORDINARY, head, same_at_end, same_but_trace
+from messages import EIGHT_BIT, LARGE, ORDINARY, head, lines, same_at_end, same_but_trace
+from opensmtpd import OpenSmtpd
 from postfix import Postfix, SmtpSink
 from report import bounce_report
 from sink import Sink
@@ -107,6 +108,9 @@ class Servers:
     def exim_mailbox(self):
         self.mailbox(Exim(self.cache, "maildir"), "exim.test")
 
+    def opensmtpd_mailbox(self):
+        self.mailbox(OpenSmtpd(self.cache, "maildir"), "opensmtpd.test")
+
     def aiosmtpd(self):
         with Aiosmtpd() as server:
             self.route("aiosmtpd.test", server.port)
@@ -116,22 +120,77 @@ class Servers:
                 assert any(o.startswith("BODY=8BITMIME") for o in envelope["options"]), envelope
                 same_but_trace(content, sent.pop(envelope["sender"]))
             assert not sent, f"missing: {list(sent)}"
+            many, content = self.send_many("aiosmtpd.test")
+            recipient = self.send_utf8("aiosmtpd.test")
+            got = {tuple(envelope["recipients"]): (envelope, octets)
+                   for envelope, octets in server.messages(len(POLITE) + 2)}
+            same_but_trace(got[tuple(many)][1], content)
+            assert "SMTPUTF8" in got[(recipient,)][0]["options"], got[(recipient,)][0]
+
+    # ---- envelopes -----------------------------------------------------------------------------
+
+    def send_many(self, domain):
+        """One message for fifty; (they, content)."""
+        session, content = Session(self.server.port), head("many") + b"\r\ntext\r\n"
+        recipients = [f"reader-{n}@{domain}" for n in range(50)]
+        assert session.message("many@client.test", recipients, content)[0] == 250
+        session.close()
+        return recipients, content
+
+    def send_utf8(self, domain):
+        """One from an address of plain ASCII to one that is not; answers that."""
+        session, recipient = Session(self.server.port), "grüße@" + domain
+        session.expect("EHLO client.test", 250)
+        session.expect("MAIL FROM:<utf8@client.test> SMTPUTF8 BODY=8BITMIME", 250)
+        session.send(f"RCPT TO:<{recipient}>\r\n".encode())
+        assert session.reply()[0] == 250
+        session.expect("DATA", 354)
+        content = head("refused") + lines("X-Name: grüße", "", "Grüße")
+        assert session.send(content + b".\r\n").reply()[0] == 250
+        session.close()
+        return recipient
+
+    def many_arrive(self, domain):
+        """Each of the fifty once, in however many messages."""
+        recipients, content = self.send_many(domain)
+
+        def got():
+            return [r for m in self.sink.messages for r in m.recipients if r.endswith(domain)
+                    and r.startswith("reader-")]
+        self.sink.until(lambda: len(got()) >= 50, what="fifty recipients")
+        assert sorted(got()) == sorted(recipients), got()
+        for message in self.sink.messages:
+            if message.recipients[0] in recipients:
+                same_but_trace(message.content, content, hops=2)
 
     # ---- through them to the sink --------------------------------------------------------------
 
-    def through(self, target, domain):
+    def through(self, target, domain, utf8=True):
         with target as server:
             self.route(domain, server.port)
             for sender, content in self.send(domain, POLITE).items():
                 got = self.sink.find(lambda m, sender=sender: m.sender == sender)
                 assert got.recipients == ["reader@" + domain], got.recipients
                 same_but_trace(got.content, content, hops=2)
+            self.many_arrive(domain)
+            octets = self.send_utf8(domain).encode()
+            if utf8:
+                self.sink.find(lambda m: [r.encode("latin-1") for r in m.recipients] == [octets])
+            else:
+                got = self.sink.find(lambda m: m.sender == ""
+                                     and m.recipients == ["utf8@client.test"])
+                assert b"\r\nStatus: 5.6.7\r\n" in got.content, got.content  # RFC 6531 3.7
 
     def through_postfix(self):
         self.through(Postfix(self.cache, next_hop=("127.0.0.1", self.sink.port)), "by-postfix.test")
 
     def through_exim(self):
         self.through(Exim(self.cache, next_hop=("127.0.0.1", self.sink.port)), "by-exim.test")
+
+    def through_opensmtpd(self):
+        """Which has no SMTPUTF8."""
+        self.through(OpenSmtpd(self.cache, next_hop=("127.0.0.1", self.sink.port)),
+                     "by-opensmtpd.test", utf8=False)
 
     # ---- those who speak little ----------------------------------------------------------------
 
@@ -192,12 +251,14 @@ def run(cases, build, cache):
     try:
         cases.run("into Postfix's mailbox", servers.postfix_mailbox)
         cases.run("into Exim's mailbox", servers.exim_mailbox)
+        cases.run("into OpenSMTPD's mailbox", servers.opensmtpd_mailbox)
         cases.run("to aiosmtpd", servers.aiosmtpd)
         cases.run("to smtp-sink", servers.smtp_sink_whole)
         cases.run("to smtp-sink without PIPELINING", servers.smtp_sink_step_by_step)
         cases.run("to smtp-sink that knows only HELO", servers.smtp_sink_helo_only)
         cases.run("through Postfix to a sink", servers.through_postfix)
         cases.run("through Exim to a sink", servers.through_exim)
+        cases.run("through OpenSMTPD to a sink", servers.through_opensmtpd)
         cases.run("Postfix refuses a recipient: a report comes back", servers.postfix_refuses)
         cases.run("smtp-sink refuses a message: a report comes back", servers.smtp_sink_refuses)
         cases.run("smtp-sink refuses for now: the message waits", servers.smtp_sink_tempfails)
