@@ -193,87 +193,8 @@ START_TEST(generations_are_numbered_and_keep_what_they_were_made_with)
 }
 END_TEST
 
-/* A loop may go before the instances. */
-START_TEST(what_an_instance_has_on_a_loop_ends_with_the_loop)
-{
-	begin();
-	world_ask(&world, TMAIL_POINT_MAIL);
-	subject_end(&world.subject);
-	loop_free(&world.loop);
-	ck_assert_int_eq(loop_ends, 1);
-	ck_assert_int_eq(stops, 0);
-	generation_unref(&world.generation);
-	ck_assert_int_eq(loop_ends, 1);
-	ck_assert_int_eq(stops, 1);
-	problems_free(&world.problems);
-}
-END_TEST
-
-/* ---- a loop on another thread -------------------------------------------------------------- */
-
-static pthread_t ended_on;
-static void loop_finish_elsewhere(struct tmail_call *call)
-{
-	(void)call;
-	ended_on = pthread_self();
-	loop_ends++;
-}
-MODULE(module_far, "test/far", .loop_size = 8, .hooks = TMAIL_LIST(hooks), .conf_size = 16,
-	.self_size = 4, .loop_end = loop_finish_elsewhere);
-
-struct far {
-	struct task task;
-	struct subject subject;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool done;
-};
-static void far_ask(struct task *task)
-{
-	struct far *f = container_of(task, struct far, task);
-	struct chain_answer answer;
-	union tmail_event event = { 0 };
-
-	subject_init(&f->subject, world.loop, world.generation);
-	chain_ask(&f->subject, TMAIL_POINT_MAIL, &event, &answer, NULL, NULL);
-	subject_end(&f->subject);
-	pthread_mutex_lock(&f->lock);
-	f->thread = pthread_self();
-	f->done = true;
-	pthread_cond_signal(&f->wake);
-	pthread_mutex_unlock(&f->lock);
-}
-
-START_TEST(what_an_instance_has_on_a_loop_ends_on_that_loop)
-{
-	struct far f = { .task.run = far_ask,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.wake = PTHREAD_COND_INITIALIZER };
-
-	module_preload(&module_far);
-	world_begin(&world, "modules = ({ module = \"test/far\"; });");
-	subject_end(&world.subject);
-	ck_assert(loop_start(world.loop, "far", NULL));
-	loop_post(world.loop, &f.task);
-	pthread_mutex_lock(&f.lock);
-	while (!f.done)
-		pthread_cond_wait(&f.wake, &f.lock);
-	pthread_mutex_unlock(&f.lock);
-	generation_unref(&world.generation);
-	ck_assert_int_eq(loop_ends, 1);
-	ck_assert(pthread_equal(ended_on, f.thread));
-	loop_stop(world.loop);
-	loop_join(world.loop);
-	loop_free(&world.loop);
-	problems_free(&world.problems);
-}
-END_TEST
-
 TEST_MAIN("host/generation", an_instance_whose_settings_are_the_same_is_handed_on,
 	an_instance_whose_settings_changed_is_a_new_one_and_the_old_ends_with_its_sessions,
 	a_configuration_that_does_not_check_leaves_the_old_in_force,
 	the_main_thread_reaps_what_nobody_holds,
-	generations_are_numbered_and_keep_what_they_were_made_with,
-	what_an_instance_has_on_a_loop_ends_with_the_loop,
-	what_an_instance_has_on_a_loop_ends_on_that_loop)
+	generations_are_numbered_and_keep_what_they_were_made_with)
