@@ -5,19 +5,13 @@
  * builds what a disk could hold after a power cut at any moment. A record is written after its
  * call has come back, so whoever acts on a flush finds that flush in the log.
  */
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 enum { DESCRIPTORS = 65536 };
 
@@ -40,25 +34,8 @@ enum {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
-static const char *folder;
 static uint64_t inodes[DESCRIPTORS]; /* 0: not one of ours */
 static unsigned char folders[DESCRIPTORS];
-
-#define REAL(name) ((__typeof__(&name))real(#name))
-static void *real(const char *name)
-{
-	return dlsym(RTLD_NEXT, name);
-}
-
-static int is_ours(const char *path)
-{
-	if (!folder) {
-		folder = getenv("RECORD_FOLDER");
-		if (!folder)
-			folder = "";
-	}
-	return *folder && path && strncmp(path, folder, strlen(folder)) == 0;
-}
 
 static void put(uint32_t kind, uint64_t file, uint64_t offset, const void *data, uint64_t length)
 {
@@ -85,7 +62,7 @@ static int opened(int fd, const char *path, int flags, int existed)
 {
 	struct stat s;
 
-	if (fd < 0 || fd >= DESCRIPTORS || !is_ours(path) || fstat(fd, &s) < 0)
+	if (fd < 0 || fd >= DESCRIPTORS || !is_below("RECORD_FOLDER", path) || fstat(fd, &s) < 0)
 		return fd;
 	folders[fd] = S_ISDIR(s.st_mode);
 	inodes[fd] = s.st_ino;
@@ -98,22 +75,6 @@ static int opened(int fd, const char *path, int flags, int existed)
 	return fd;
 }
 
-/* The path that a name in an open folder stands for. */
-static const char *whole_path(int folder_fd, const char *path, char whole[PATH_MAX])
-{
-	char link[64];
-	ssize_t n;
-
-	if (path[0] == '/' || folder_fd == AT_FDCWD)
-		return path;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", folder_fd);
-	n = readlink(link, whole, PATH_MAX - 1);
-	if (n < 0)
-		n = 0;
-	snprintf(whole + n, (size_t)(PATH_MAX - n), "/%s", path);
-	return whole;
-}
-
 static int open_at(int folder_fd, const char *path, int flags, unsigned mode)
 {
 	char room[PATH_MAX];
@@ -123,35 +84,10 @@ static int open_at(int folder_fd, const char *path, int flags, unsigned mode)
 	return opened(REAL(openat)(folder_fd, path, flags, mode), whole, flags, existed);
 }
 
-static unsigned mode_of(int flags, va_list args)
-{
-	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, unsigned) : 0;
-}
-
-#define OPEN(function)                                                                             \
-	int function(const char *path, int flags, ...)                                             \
-	{                                                                                          \
-		va_list args;                                                                      \
-		unsigned mode;                                                                     \
-		va_start(args, flags);                                                             \
-		mode = mode_of(flags, args);                                                       \
-		va_end(args);                                                                      \
-		return open_at(AT_FDCWD, path, flags, mode);                                       \
-	}
-#define OPENAT(function)                                                                           \
-	int function(int at, const char *path, int flags, ...)                                     \
-	{                                                                                          \
-		va_list args;                                                                      \
-		unsigned mode;                                                                     \
-		va_start(args, flags);                                                             \
-		mode = mode_of(flags, args);                                                       \
-		va_end(args);                                                                      \
-		return open_at(at, path, flags, mode);                                             \
-	}
-OPEN(open)
-OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)
+PRELOAD_OPEN(open)
+PRELOAD_OPEN(open64)
+PRELOAD_OPENAT(openat)
+PRELOAD_OPENAT(openat64)
 
 int close(int fd)
 {
@@ -277,7 +213,7 @@ int renameat(int from_folder, const char *from, int to_folder, const char *to)
 		   *to_path = whole_path(to_folder, to, to_room);
 	int result = REAL(renameat)(from_folder, from, to_folder, to);
 
-	if (result == 0 && is_ours(to_path)) {
+	if (result == 0 && is_below("RECORD_FOLDER", to_path)) {
 		int n = snprintf(both, sizeof both, "%s%c%s", from_path, 0, to_path);
 		put(RENAME, 0, 0, both, (uint64_t)n);
 	}
@@ -295,7 +231,7 @@ int unlinkat(int folder_fd, const char *path, int flags)
 	const char *whole = whole_path(folder_fd, path, room);
 	int result = REAL(unlinkat)(folder_fd, path, flags);
 
-	if (result == 0 && is_ours(whole))
+	if (result == 0 && is_below("RECORD_FOLDER", whole))
 		put(UNLINK, 0, 0, whole, strlen(whole));
 	return result;
 }

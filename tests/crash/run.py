@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Power cuts and kills, a small number of each: tests/crash/run.py BUILD"""
+"""Power cuts, kills and calls that fail, a small number of each: tests/crash/run.py BUILD"""
 import os
 import re
 import subprocess
@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def main():
     passed = failed = 0
-    for argv in (["power.py", sys.argv[1]], ["kill.py", sys.argv[1]]):
+    for argv in ([name, sys.argv[1]] for name in ("power.py", "kill.py", "sweep.py")):
         run = subprocess.run([sys.executable, os.path.join(HERE, argv[0]), *argv[1:]], text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         print(f"--- {argv[0]}\n{run.stdout}", flush=True)
