@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reports: who is to be told what, the original's header (or all of it) read back, the report
- * made (report.c), injected, and only then the fates of those who failed. Nothing without a
- * sender is ever reported on: what fails there is dropped, and the log says so.
+ * made (report.c), injected, and only then the fates of those who failed. (Who is to be told at
+ * all is outcome.c's to say.)
  */
 #include "queue/bounce.h"
 
@@ -171,22 +171,8 @@ static void report_start(struct work *w, enum recipient_report kind)
 	}
 }
 
-/* The null sender is never told anything. */
-static void drop_reports(struct work *w)
-{
-	for (uint32_t i = 0; i < w->m->recipient_count; i++) {
-		if (w->recipients[i].report == REPORT_FAILED)
-			log_event(LEVEL_INFO, NULL, "bounce_discarded", LOG_ID("id", w->id),
-				LOG_STR("to", str_tm(w->m->recipients[i].address)),
-				LOG_C("why", "the message has no sender"));
-		w->recipients[i].report = REPORT_NONE;
-	}
-}
-
 bool bounce_start(struct work *w)
 {
-	if (w->m->envelope.sender.len == 0)
-		drop_reports(w);
 	for (enum recipient_report k = REPORT_FAILED; k <= REPORT_RELAYED; k++)
 		for (uint32_t i = 0; i < w->m->recipient_count; i++)
 			if (is_reported(w, i, k)) {

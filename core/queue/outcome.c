@@ -62,10 +62,13 @@ int64_t outcome_end_of_life(const struct work *w)
 	return w->m->envelope.received + ms * 1000;
 }
 
+/* unsaid: where the sender said nothing about it. The null sender is never told anything. */
 static bool notify_wants(const struct work *w, uint32_t index, uint32_t bit, bool unsaid)
 {
 	uint32_t notify = w->m->recipients[index].notify;
 
+	if (w->m->envelope.sender.len == 0)
+		return false;
 	return notify ? notify & bit && !(notify & TMAIL_NOTIFY_NEVER) : unsaid;
 }
 
@@ -73,8 +76,7 @@ static bool notify_wants(const struct work *w, uint32_t index, uint32_t bit, boo
 static int64_t late_from(
 	const struct work *w, const struct queue_settings *settings, uint32_t index)
 {
-	if (settings->delay_warning == 0 || !w->m->envelope.sender.len ||
-		!notify_wants(w, index, TMAIL_NOTIFY_DELAY, true))
+	if (settings->delay_warning == 0 || !notify_wants(w, index, TMAIL_NOTIFY_DELAY, true))
 		return 0;
 	return w->m->envelope.received + settings->delay_warning * 1000;
 }
@@ -198,6 +200,10 @@ static void failed(struct work *w, uint32_t index, bool expired)
 	r->expired = expired;
 	if (notify_wants(w, index, TMAIL_NOTIFY_FAILURE, true))
 		r->report = REPORT_FAILED;
+	else if (w->m->envelope.sender.len == 0)
+		log_event(LEVEL_INFO, NULL, "bounce_discarded", LOG_ID("id", w->id),
+			LOG_STR("to", str_tm(w->m->recipients[index].address)),
+			LOG_C("why", "the message has no sender"));
 }
 
 void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """run.py BUILD: the built program as people and service managers run it: start, check, reload,
-restart, stop, crash, and commands with the server running and stopped. Loopback only; ends with
-"N passed, N failed"."""
+restart, stop, crash, and commands with the server running and stopped; what senders are told
+(notices.py). Loopback only; ends with "N passed, N failed"."""
 import json
 import os
 import pty
@@ -13,9 +13,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import notices  # noqa: E402
 from tmail import Cases, Failed, Session, Tmail  # noqa: E402
 
-BUILD = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "build"
+BUILD = notices.BUILD = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "build"
 ROOT = os.geteuid() == 0
 KEEP = 'queue = { deliver = false; };\n'
 TWO = ('( { address = "127.0.0.1"; port = 0; }, '
@@ -479,7 +480,7 @@ CASES = (
 if __name__ == "__main__":
     only = sys.argv[2] if len(sys.argv) > 2 else ""
     cases = Cases()
-    for case in CASES:
+    for case in CASES + notices.CASES:
         if only in case.__name__:
             cases.run(case.__name__, case)
     sys.exit(cases.end())
