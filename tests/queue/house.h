@@ -40,9 +40,9 @@ struct house_route {
 	int status;
 	unsigned port, port2; /* of 127.0.0.1; port2 is less preferred */
 	uint32_t protocol, tls, ttl, code;
-	const char *why, *destination, *host, *source;
+	const char *why, *destination, *host, *host2, *source;
 	bool any_sender, pending;
-	uint32_t connections, messages, rate_count, rate_ms;
+	uint32_t connections, messages, rate_count, rate_ms, source_id;
 };
 __attribute__((unused)) static struct house_route house_routes[8];
 static _Atomic unsigned house_routed;
@@ -95,9 +95,12 @@ static int house_route(struct tmail_call *call, const void *question, void *answ
 			.port = (uint16_t)(i ? r->port2 : r->port),
 			.protocol = (uint16_t)r->protocol,
 			.tls = r->tls,
+			.source_id = r->source_id,
 			.host = { "127.0.0.1", 9 } };
 		if (r->host)
 			hops[i].host = (struct tmail_str){ r->host, strlen(r->host) };
+		if (i == 1 && r->host2)
+			hops[i].host = (struct tmail_str){ r->host2, strlen(r->host2) };
 		if (r->source)
 			hops[i].source = (struct tmail_str){ r->source, strlen(r->source) };
 	}

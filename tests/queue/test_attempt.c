@@ -145,7 +145,114 @@ START_TEST(a_source_that_cannot_be_used_gives_way_to_the_next)
 }
 END_TEST
 
+START_TEST(a_host_whose_name_is_not_found_is_passed_over)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("", HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "",
+		.port = peer_port(peer),
+		.port2 = peer_port(peer),
+		.host = "mx.nowhere.invalid",
+		.host2 = "127.0.0.1" };
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_ended(1);
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(an_address_that_is_dead_rests_for_all_its_names)
+{
+	int64_t before = metric_get(METRIC_dials);
+	char host[32], to[32];
+
+	house_open("", HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "", .port = house_dead_port() };
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(host, sizeof host, "mx%u.localhost", i);
+		snprintf(to, sizeof to, "a@d%u.org", i);
+		house_routes[0].host = host;
+		house_sends("", to);
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+	}
+	/* Each loop learns it by itself. */
+	ck_assert_int_le(metric_get(METRIC_dials) - before, HOUSE_LOOPS);
+	house_over();
+}
+END_TEST
+
+START_TEST(what_failed_from_one_address_is_tried_from_another)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	house_open("", HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "one.org",
+		.port = peer_port(peer),
+		.destination = "same",
+		.source = "192.0.2.1" };
+	house_routes[1] = (struct house_route){
+		.domain = "", .port = peer_port(peer), .destination = "same"
+	};
+	house_sends("", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	for (unsigned i = 1; i < 5; i++)
+		house_sends("", "a@two.org");
+	memory_wait_ended(4);
+	ck_assert_uint_eq(peer_messages(peer), 4);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(dns_does_not_lead_to_this_machine)
+{
+	struct memory_message m;
+
+	house_open("", HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "dns.org", .host = "mx.localhost" };
+	house_routes[1] = (struct house_route){
+		.domain = "", .host = "mx.localhost", .source_id = 7, .port = house_dead_port()
+	};
+	house_sends("", "a@dns.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_BOUNCED);
+	ck_assert(memory_message(0, &m));
+	ck_assert_ptr_nonnull(strstr(m.recipient[0].reply, "loops back"));
+	free(m.content);
+	/* Who writes a route may mean another server on it. */
+	house_sends("", "a@route.org");
+	memory_wait_fate(1, 0, TMAIL_FATE_DEFERRED);
+	ck_assert(memory_message(1, &m));
+	ck_assert_ptr_nonnull(strstr(m.recipient[0].reply, "127.0.0.1"));
+	free(m.content);
+	house_over();
+}
+END_TEST
+
+START_TEST(a_local_address_may_have_a_name_of_its_own)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("helo = ( { ip = \"127.0.0.7\"; name = \"seven.example\"; } );", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	peer_wait_seen(peer, "EHLO me.example\r\n");
+	house_routes[0].source = "127.0.0.7";
+	house_routes[0].ttl = 0;
+	house_sends("s@x.org", "a@two.org");
+	peer_wait_seen(peer, "EHLO seven.example\r\n");
+	memory_wait_ended(2);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/attempt", the_next_host_is_tried_when_one_does_not_answer,
 	the_next_host_is_tried_when_one_refuses_to_talk, what_one_host_defers_the_next_may_take,
 	our_own_address_is_no_next_hop, tls_that_is_required_and_not_there_keeps_the_message,
-	a_source_that_cannot_be_used_gives_way_to_the_next)
+	a_source_that_cannot_be_used_gives_way_to_the_next,
+	a_host_whose_name_is_not_found_is_passed_over,
+	an_address_that_is_dead_rests_for_all_its_names,
+	what_failed_from_one_address_is_tried_from_another, dns_does_not_lead_to_this_machine,
+	a_local_address_may_have_a_name_of_its_own)

@@ -150,6 +150,28 @@ START_TEST(a_refusal_bounces_and_a_later_defers)
 }
 END_TEST
 
+START_TEST(what_cannot_be_said_now_is_not_asked_again_at_once)
+{
+	unsigned asked;
+
+	open_at(HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "", .status = TMAIL_TRY_LATER };
+	for (unsigned i = 0; i < 10; i++) {
+		house_sends("", "a@later.org");
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+	}
+	ck_assert_uint_le(house_routed, HOUSE_LOOPS);
+	asked = house_routed;
+	house_ahead += 31 * 1000000LL;
+	for (unsigned i = 10; i < 14; i++) {
+		house_sends("", "a@later.org");
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+	}
+	ck_assert_uint_gt(house_routed, asked);
+	close_all();
+}
+END_TEST
+
 START_TEST(without_routers_mail_waits_and_says_why)
 {
 	open_at("");
@@ -372,7 +394,8 @@ TEST_MAIN("queue/route", an_answer_for_any_sender_is_kept_for_its_domain,
 	an_answer_for_one_sender_is_kept_for_that_sender,
 	an_answer_is_kept_as_those_before_it_allow,
 	an_answer_that_may_not_be_kept_is_asked_for_again, a_router_may_take_its_time,
-	a_refusal_bounces_and_a_later_defers, without_routers_mail_waits_and_says_why,
+	a_refusal_bounces_and_a_later_defers, what_cannot_be_said_now_is_not_asked_again_at_once,
+	without_routers_mail_waits_and_says_why,
 	destinations_that_are_named_alike_share_their_connections,
 	the_lowest_priority_is_first_and_weights_draw_among_equals,
 	hosts_that_are_no_better_than_this_server_are_left_out,
