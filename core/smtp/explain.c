@@ -28,7 +28,8 @@ struct explaining {
 	struct dry dry;
 	struct log_field log[2];
 	int fd, theirs;
-	struct arena *arena;
+	struct arena *arena;  /* of who asks */
+	struct arena *record; /* of the loop: the session may end at any time */
 	struct str helo;
 	struct buf in;
 	struct explain_row *rows;
@@ -43,14 +44,15 @@ static void session_over(struct dry *dry, struct session *s)
 	struct explaining *e = container_of(dry, struct explaining, dry);
 	const struct record_entry *r = record_of(&s->subject);
 
-	e->rows = ARENA_ARRAY(e->arena, struct explain_row, RECORD_MAX);
+	e->record = arena_new(4096);
+	e->rows = ARENA_ARRAY(e->record, struct explain_row, RECORD_MAX);
 	for (; r; r = r->next)
 		e->rows[e->row_count++] = (struct explain_row){ .point = r->point,
 			.by = r->instance ? instance_name(r->instance) : NULL,
 			.verdict = r->verdict,
 			.text = r->code
-				? arena_printf(e->arena, "%u %.*s", r->code, STR_ARG(r->words))
-				: arena_str(e->arena, r->words),
+				? arena_printf(e->record, "%u %.*s", r->code, STR_ARG(r->words))
+				: arena_str(e->record, r->words),
 			.took = r->took };
 }
 
@@ -253,7 +255,7 @@ bool smtp_explain(struct generation *g, const struct explain_asked *asked,
 	e.fd = pair[0];
 	e.theirs = pair[1];
 	fd_set_nonblocking(e.theirs);
-	e.arena = arena_new(4096);
+	e.arena = arena_new(1024);
 	e.helo = helo_of(&e);
 	sem_init(&e.over, 0, 0);
 	loop_post(e.place->loop, &e.task);
@@ -265,6 +267,7 @@ bool smtp_explain(struct generation *g, const struct explain_asked *asked,
 	rows_tell(&e, replies, n, each, ctx);
 	sem_destroy(&e.over);
 	buf_free(&e.in);
+	arena_free(&e.record);
 	arena_free(&e.arena);
 	return true;
 }
