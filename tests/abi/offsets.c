@@ -497,6 +497,11 @@ AT(tmail_route_answer, destination, 40);
 AT(tmail_route_answer, hops, 56);
 AT(tmail_route_answer, ttl, 72);
 AT(tmail_route_answer, any_sender, 76);
+AT(tmail_route_answer, connections, 80);
+AT(tmail_route_answer, messages, 84);
+AT(tmail_route_answer, rate_count, 88);
+AT(tmail_route_answer, rate_ms, 92);
+AT(tmail_route_answer, reason, 96);
 
 IS(TMAIL_ROUTER_ROUTE, 1);
 
