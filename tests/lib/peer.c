@@ -101,9 +101,9 @@ static void surprise(struct peer *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void flood(struct connection *c)
+static void flood(struct connection *c, struct str what)
 {
-	while (send(c->fd, "250-0123456789", 14, MSG_NOSIGNAL) > 0)
+	while (send(c->fd, what.data, what.len, MSG_NOSIGNAL) > 0)
 		;
 }
 
@@ -133,7 +133,11 @@ static bool step_play(struct connection *c, const char *step)
 		while (hear(c))
 			;
 	} else if (strcmp(step, "flood") == 0) {
-		flood(c);
+		flood(c, STR("250-0123456789"));
+	} else if (strcmp(step, "lines") == 0) {
+		flood(c, STR("250-0123456789\r\n"));
+	} else if (strcmp(step, "nul") == 0) {
+		peer_say(c, STR("\0\0\0 ok\r\n"));
 	} else if (strcmp(step, "reset") == 0) {
 		struct linger now = { 1, 0 };
 

@@ -18,6 +18,7 @@ struct peer;
  *   "< BDAT"       reads the chunk behind it too
  *   "close" "reset"  end the connection            "next"     closes, takes the next one
  *   "flood"        sends digits without an end until the client closes
+ *   "lines"        the same, lines of one reply      "nul"      sends a line of NULs
  * At the end of the script the connection is closed. */
 struct peer *peer_script(const char *const *steps);
 
