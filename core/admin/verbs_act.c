@@ -92,6 +92,14 @@ static enum verb_result act_on(struct generation *g, const struct act *act,
 	return touched >= filter->id_count ? VERB_OK : VERB_FAILED;
 }
 
+/* What is overdue: it is neither held nor being sent. False: nothing can be both. */
+static bool purge_narrow(struct queue_filter *f)
+{
+	f->states = (f->states ? f->states : ~0u) & (1u << QUEUE_WAITING | 1u << QUEUE_DEFERRED);
+	f->due_before = clock_wall() - PURGE_OVERDUE * INT64_C(1000000);
+	return f->states != 0;
+}
+
 static enum verb_result act_run(
 	struct generation *g, const struct act *act, const struct values *values, struct output *o)
 {
@@ -108,12 +116,10 @@ static enum verb_result act_run(
 		filter_free(&filter);
 		return VERB_USAGE;
 	}
-	if (act->purges) {
-		filter.queue.states = (filter.queue.states ? filter.queue.states : ~0u) &
-			(1u << QUEUE_WAITING | 1u << QUEUE_DEFERRED);
-		filter.queue.due_before = clock_wall() - PURGE_OVERDUE * INT64_C(1000000);
-	}
-	result = act_on(g, act, values, &filter, o);
+	if (act->purges && !purge_narrow(&filter.queue))
+		result = touched_row(o, 0);
+	else
+		result = act_on(g, act, values, &filter, o);
 	filter_free(&filter);
 	return result;
 }

@@ -115,6 +115,26 @@ static const struct tmail_verb fake_verbs[] = {
 static const struct tmail_migration fake_migrations[] = {
 	{ 1, "CREATE TABLE fake (id ${serial})" },
 };
+static inline enum tmail_verdict fake_hook(struct tmail_call *call, const union tmail_event *event)
+{
+	(void)call;
+	(void)event;
+	return TMAIL_CONTINUE;
+}
+
+static const struct tmail_hook fake_hooks[] = {
+	{ TMAIL_POINT_RCPT, 0, fake_hook },
+	{ TMAIL_POINT_EOM, TMAIL_BLOCKING, fake_hook },
+};
+static const struct tmail_metric fake_metrics[] = {
+	{ "fake_lookups", TMAIL_COUNTER, "Lookups." },
+};
+struct fake_conf {
+	struct tmail_str word;
+};
+static const struct tmail_option fake_options[] = {
+	TMAIL_STRING(struct fake_conf, word, "word", "none", "A word."),
+};
 static const struct tmail_module fake_route = { .magic = TMAIL_MAGIC,
 	.abi_major = TMAIL_ABI_MAJOR,
 	.abi_minor = TMAIL_ABI_MINOR,
@@ -124,6 +144,10 @@ static const struct tmail_module fake_route = { .magic = TMAIL_MAGIC,
 	.name = "route/fake",
 	.version = "2",
 	.summary = "Has commands.",
+	.conf_size = sizeof(struct fake_conf),
+	.options = TMAIL_LIST(fake_options),
+	.hooks = TMAIL_LIST(fake_hooks),
+	.metrics = TMAIL_LIST(fake_metrics),
 	.migrations = TMAIL_LIST(fake_migrations),
 	.verbs = TMAIL_LIST(fake_verbs) };
 
