@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory of the process.
+ */
+#ifndef SYS_MEMORY_H
+#define SYS_MEMORY_H
+
+/* What was freed and is still kept for the next allocation goes back to the kernel. Any thread that
+ * may wait: it takes milliseconds. */
+void memory_give_back(void);
+
+#endif
