@@ -11,11 +11,10 @@ static char *folder;
 static const char *dirs[] = { NULL, NULL };
 static struct why why;
 
-static bool begin(void)
+static void begin(void)
 {
 	folder = build_folder();
 	dirs[0] = folder;
-	return folder != NULL;
 }
 
 static void good(const char *where)
@@ -32,8 +31,7 @@ START_TEST(a_module_is_found_where_it_is_installed)
 {
 	const struct tmail_module *m;
 
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one.so");
 	m = found("test/good-one");
 	ck_assert_msg(m != NULL, "%s", why.text);
@@ -46,8 +44,7 @@ END_TEST
 
 START_TEST(a_module_is_found_in_build_trees)
 {
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one/.libs/good-one.so");
 	ck_assert_msg(found("test/good-one") != NULL, "%s", why.text);
 	build_folder_end(folder);
@@ -56,8 +53,7 @@ END_TEST
 
 START_TEST(a_module_is_found_beside_its_source)
 {
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one/good-one.so");
 	ck_assert_msg(found("test/good-one") != NULL, "%s", why.text);
 	build_folder_end(folder);
@@ -66,8 +62,7 @@ END_TEST
 
 START_TEST(what_is_not_there_is_told_with_the_folders_that_were_searched)
 {
-	if (!begin())
-		return;
+	begin();
 	ck_assert_ptr_null(found("test/good-one"));
 	ASSERT_HAS(why.text, "no module 'test/good-one'");
 	ASSERT_HAS(why.text, folder);
@@ -79,8 +74,7 @@ START_TEST(what_somebody_else_could_have_written_is_not_opened)
 {
 	char path[PATH_MAX];
 
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one.so");
 	snprintf(path, sizeof path, "%s/test", folder);
 	ck_assert_int_eq(chmod(path, 0777), 0);
@@ -94,8 +88,7 @@ END_TEST
 
 START_TEST(why_a_module_cannot_be_opened_is_the_linkers_reason)
 {
-	if (!begin())
-		return;
+	begin();
 	build_module(
 		folder, "test/needs-more.so", "tests/host/modules/needs_more.c", "-Wl,-z,lazy");
 	ck_assert_ptr_null(found("test/needs-more"));
@@ -108,8 +101,7 @@ START_TEST(what_is_no_module_is_refused)
 {
 	char path[PATH_MAX];
 
-	if (!begin())
-		return;
+	begin();
 	build_module(folder, "test/no-module.so", "tests/host/modules/no_module.c", "");
 	ck_assert_ptr_null(found("test/no-module"));
 	ASSERT_HAS(why.text, "TMAIL_MODULE");
@@ -128,8 +120,7 @@ START_TEST(all_modules_of_a_folder_are_listed)
 {
 	char **names;
 
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one.so");
 	good("other/thing/.libs/thing.so");
 	good("other/Not a name.so");
@@ -150,8 +141,7 @@ START_TEST(a_module_from_a_file_is_configured_and_started)
 	};
 	struct generation *g;
 
-	if (!begin())
-		return;
+	begin();
 	good("test/good-one.so");
 	setup.conf =
 		conf_parse(STR("modules = ({ module = \"test/good-one\"; });"), "c", &problems);

@@ -14,6 +14,7 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 JOBS = str(os.cpu_count() or 1)
 CHECK = re.compile(r"Checks: (\d+), Failures: (\d+), Errors: (\d+)")
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+SKIP = re.compile(r"^skip (.+?): (.*)$", re.M)  # what was left out, and why
 THREADED = re.compile(r"^tests/((sys|net|host|queue|smtp|admin|daemon)/test_|"
                       r"modules/store/journal/test_(threads|conform|journal)$)")
 
@@ -22,6 +23,7 @@ class Run:
     def __init__(self):
         self.passed = self.failed = 0
         self.troubles = []
+        self.skips = []  # (what, why)
         self.logs = os.path.join(TOP, "build-test", "logs")
         os.makedirs(self.logs, exist_ok=True)
 
@@ -36,15 +38,16 @@ class Run:
             return status, log.read(), time.monotonic() - start
 
     def count(self, name, passed, failed, status, output, seconds):
-        if not failed and (status or not passed):
+        skips = SKIP.findall(output)
+        if not failed and (status or not passed + len(skips)):
             failed = 1  # it died before it could count, or there was nothing to count
         self.passed += passed
         self.failed += failed
+        self.skips += skips
         print(f"{'ok  ' if not failed else 'FAIL'} {name}: {passed} passed, {failed} failed"
-              f" ({seconds:.0f} s)", flush=True)
-        for line in output.splitlines():
-            if re.match(r"(skip|SKIP)", line):
-                print("     " + line, flush=True)
+              + (f", {len(skips)} skipped" if skips else "") + f" ({seconds:.0f} s)", flush=True)
+        for what, why in skips:
+            print(f"     skip {what}: {why}", flush=True)
         if failed:
             self.troubles.append(name)
             for line in output.splitlines()[-40:]:
@@ -87,6 +90,10 @@ class Run:
             for checks, failures, errors in found:
                 bad = int(failures) + int(errors)
                 passed, failed = passed + int(checks) - bad, failed + bad
+            skips = SKIP.findall(text)
+            if found:
+                passed -= len(skips)  # Check does not know of them
+            output += "".join(f"\nskip {what}: {why}\n" for what, why in skips)
             plain = PLAIN.findall(text)
             for good, bad, _ in plain:
                 passed, failed = passed + int(good), failed + int(bad)
@@ -160,7 +167,9 @@ def main():
         return 0
     if run.troubles:
         print("failed: " + ", ".join(run.troubles))
-    print(f"{run.passed} passed, {run.failed} failed")
+    reasons = "; ".join(dict.fromkeys(why for _, why in run.skips))
+    print(f"{run.passed} passed, {run.failed} failed"
+          + (f", {len(run.skips)} skipped: {reasons}" if run.skips else ""))
     return 1 if run.failed else 0
 
 

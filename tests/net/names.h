@@ -112,10 +112,8 @@ static inline int names_main(const char *name, const TTest *const *tests, size_t
 {
 	int result;
 
-	if (!start_server()) {
-		printf("%s: skipped, nsd and ldnsutils are not installed\n", name);
-		return 77; /* automake's word for it */
-	}
+	if (!start_server())
+		return test_skip_all(name, "nsd and ldnsutils are not installed");
 	result = test_run(name, tests, count);
 	nsd_stop(&nsd);
 	return result;
