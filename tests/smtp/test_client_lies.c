@@ -514,23 +514,18 @@ START_TEST(a_no_to_a_command_that_was_not_said_yet_is_nobodys_outcome)
 }
 END_TEST
 
-/* Content that does not fit into what the kernel takes: the server speaks while it comes. */
-static void early(struct talk *t, const char *reply, char **large)
+/* More than the kernel takes at once. */
+static char *large_content(struct talk *t)
 {
-	const char *const script[] = { "> 220 peer", "< EHLO", "> 250-peer", "> 250 PIPELINING",
-		"< MAIL", "< RCPT", "< RCPT", "< DATA", "> 250 ok", "> 250 ok", "> 250 ok",
-		"> 354 go", "<*", reply, "wait", NULL };
 	enum { SIZE = 32 * 1024 * 1024 };
+	char *large = must_alloc(SIZE);
 
-	*large = must_alloc(SIZE);
-	memset(*large, 'x', SIZE);
+	memset(large, 'x', SIZE);
 	for (size_t i = 78; i + 1 < SIZE; i += 80)
-		memcpy(*large + i, "\r\n", 2);
-	talk_start(t, script);
-	talk_recipients(t, "a@x.org", "b@x.org", NULL);
-	t->t.pieces[0] = str_make(*large, SIZE);
+		memcpy(large + i, "\r\n", 2);
+	t->t.pieces[0] = str_make(large, SIZE);
 	t->t.piece_count = 1;
-	talk_run(t);
+	return large;
 }
 
 START_TEST(before_the_end_of_data_a_no_is_believed_and_nothing_else)
@@ -549,10 +544,16 @@ START_TEST(before_the_end_of_data_a_no_is_believed_and_nothing_else)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *const script[] = { "> 220 peer", "< EHLO", "> 250-peer",
+			"> 250 PIPELINING", "< MAIL", "< RCPT", "< RCPT", "< DATA", "> 250 ok",
+			"> 250 ok", "> 250 ok", "> 354 go", "<*", cases[i].reply, "wait", NULL };
 		struct talk t;
 		char *large;
 
-		early(&t, cases[i].reply, &large);
+		talk_start(&t, script);
+		talk_recipients(&t, "a@x.org", "b@x.org", NULL);
+		large = large_content(&t);
+		talk_run(&t);
 		for (unsigned r = 0; r < 2; r++) {
 			ck_assert_int_eq(t.r[r].outcome.class, cases[i].class);
 			ck_assert_int_eq(t.r[r].outcome.stage, STAGE_CONTENT);
