@@ -16,7 +16,7 @@ CHECK = re.compile(r"Checks: (\d+), Failures: (\d+), Errors: (\d+)")
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIP = re.compile(r"^skip (.+?): (.*)$", re.M)  # what was left out, and why
 THREADED = re.compile(r"^tests/((sys|net|host|queue|smtp|admin|daemon)/test_|"
-                      r"modules/store/journal/test_(threads|conform|journal)$)")
+                      r"modules/store/journal/test_(threads|conform|journal|model)$)")
 
 
 class Run:
