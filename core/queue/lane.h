@@ -49,7 +49,7 @@ void lanes_close(struct queue_loop *ql, bool busy);
 void lane_connected(struct send_lane *l, struct attempt *a);
 /* No host could be reached. The attempt is freed. */
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o);
-/* A transaction is over; the parcel has been dealt with. usable: the connection can take another. */
+/* A transaction is over; the parcel has been dealt with. usable: for another. */
 enum lane_news {
 	LANE_TAKEN,   /* somebody got it */
 	LANE_REFUSED, /* for reasons of its own */

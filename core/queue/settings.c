@@ -76,12 +76,13 @@ static const struct tmail_option options[] = {
 		"How long a host that could not be reached is left alone; it doubles up to 16 "
 		"times."),
 	GROUPS(destinations, "destinations", struct destination_settings, destination_options,
-		"( { domain = \".example.com\"; connections = 2; rate = \"5/s\"; messages = 10; } )",
+		"( { domain = \".example.com\"; connections = 2; rate = \"5/s\"; "
+		"messages = 10; } )",
 		"What single destinations may be asked to take."),
 	GROUPS(helo, "helo", struct helo_settings, helo_options,
 		"( { ip = \"192.0.2.7\"; name = \"out7.example.com\"; } )",
-		"The name that other servers are told where the connection comes from this address, "
-		"in place of hostname."),
+		"The name that other servers are told where the connection comes from this "
+		"address, in place of hostname."),
 	TMAIL_BOOL(struct queue_settings, chunking, "chunking", "true",
 		"Send small messages in one piece with their envelope (BDAT) to servers that offer "
 		"it, which saves a wait."),

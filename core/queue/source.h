@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Local addresses to send from: "a&b" in that order, "a|b" drawn, an address listed twice twice
- * as often; 0.0.0.0 and :: leave it to the kernel. A family that is not in the list is not used. And
- * by what name one is introduced.
+ * as often; 0.0.0.0 and :: leave it to the kernel. A family that is not in the list is not used.
+ * And by what name one is introduced.
  */
 #ifndef QUEUE_SOURCE_H
 #define QUEUE_SOURCE_H
