@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char control_folder[TEST_FOLDER], control_path[TEST_FOLDER + 4];
+static char control_folder[TEST_FOLDER], control_path[TEST_FOLDER + 20];
 static int control_fd = -1;
 static struct loop *control_loop;
 static struct control *control;
@@ -117,7 +117,7 @@ static inline void *control_serve(void *arg)
 static inline void control_place(void)
 {
 	test_folder_make(control_folder);
-	snprintf(control_path, sizeof control_path, "%s/s", control_folder);
+	snprintf(control_path, sizeof control_path, "%s/control.sock", control_folder);
 }
 
 static inline void control_begin(void)

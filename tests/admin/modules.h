@@ -45,6 +45,12 @@ static const struct tmail_operation fake_sql[] = {
 static const struct tmail_service fake_services[] = {
 	{ TMAIL_SQL, NULL, TMAIL_LIST(fake_sql) },
 };
+struct fake_store_conf {
+	struct tmail_str file;
+};
+static const struct tmail_option fake_store_options[] = {
+	TMAIL_STRING(struct fake_store_conf, file, "file", "fake.db", "Where nothing is kept."),
+};
 static const struct tmail_module fake_store = { .magic = TMAIL_MAGIC,
 	.abi_major = TMAIL_ABI_MAJOR,
 	.abi_minor = TMAIL_ABI_MINOR,
@@ -53,6 +59,8 @@ static const struct tmail_module fake_store = { .magic = TMAIL_MAGIC,
 	.name = "store/fake",
 	.version = "1",
 	.summary = "Remembers nothing.",
+	.conf_size = sizeof(struct fake_store_conf),
+	.options = TMAIL_LIST(fake_store_options),
 	.services = TMAIL_LIST(fake_services) };
 
 static inline struct tmail_str fake_str(const char *text)

@@ -1,32 +1,45 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands with the server stopped: offline.c, and first_start.c, which opens the database in
- * the same way.
+ * Commands with the server stopped, and `check`.
  */
 #include "daemon/daemon.h"
-#include "daemon/first_start.h"
 
-#include "sys/file.h"
 #include "tests/admin/collect.h"
 #include "tests/admin/modules.h"
-#include "tests/lib/folder.h"
-#include "tests/lib/test.h"
+#include "tests/daemon/place.h"
+#include "tests/lib/memory_queue.h"
 
-#include <unistd.h>
+#include <tmail/service/router.h>
 
-static char folder[TEST_FOLDER], conf[TEST_FOLDER + 20];
 static struct collect out;
+
+static int nowhere(struct tmail_call *call, const void *question, void *answer)
+{
+	(void)call;
+	(void)question;
+	(void)answer;
+	return TMAIL_NOT_FOUND;
+}
+
+static const struct tmail_operation operations[] = { { TMAIL_ROUTER_ROUTE, 0, nowhere } };
+static const struct tmail_service services[] = { { TMAIL_ROUTER, NULL, TMAIL_LIST(operations) } };
+static const struct tmail_module router = { .magic = TMAIL_MAGIC,
+	.abi_major = TMAIL_ABI_MAJOR,
+	.abi_minor = TMAIL_ABI_MINOR,
+	.abi_needs = TMAIL_ABI_MINOR,
+	.size = sizeof(struct tmail_module),
+	.name = "test/way",
+	.version = "1",
+	.summary = "Leads nowhere.",
+	.services = TMAIL_LIST(services) };
 
 static void begin(const char *settings)
 {
 	struct buf text = { 0 };
-	struct why why;
 
 	fake_modules_load();
-	test_folder_make(folder);
-	snprintf(conf, sizeof conf, "%s/tmail.conf", folder);
-	buf_printf(&text, "user = \"root\";\n" FAKE_MODULES "%s", settings);
-	ck_assert_msg(file_write(conf, buf_str(&text), 0600, &why), "%s", why.text);
+	buf_printf(&text, FAKE_MODULES "%s", settings);
+	place_begin(buf_c(&text));
 	buf_free(&text);
 	collect_init(&out);
 }
@@ -34,7 +47,7 @@ static void begin(const char *settings)
 static void end(void)
 {
 	buf_free(&out.text);
-	test_folder_remove(folder);
+	place_end();
 }
 
 static enum verb_result command(const char *line)
@@ -45,7 +58,7 @@ static enum verb_result command(const char *line)
 	while (str_word(&rest, &word))
 		words[n++] = word;
 	buf_clear(&out.text);
-	return offline_run(conf, words, n, &out.output);
+	return offline_run(place_conf, words, n, &out.output);
 }
 
 START_TEST(a_verb_of_a_module_runs_with_the_server_stopped)
@@ -107,11 +120,11 @@ END_TEST
 START_TEST(check_names_every_mistake_or_none)
 {
 	begin("");
-	ck_assert_int_eq(check_run(conf, &out.output), VERB_OK);
+	ck_assert_int_eq(check_run(place_conf, &out.output), VERB_OK);
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "The configuration is good: 2 modules."));
 	end();
 	begin("threads = 1000;\nlisten = ( { port = 99999; } );\nlog = { level = \"loud\"; };\n");
-	ck_assert_int_eq(check_run(conf, &out.output), VERB_FAILED);
+	ck_assert_int_eq(check_run(place_conf, &out.output), VERB_FAILED);
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "tmail.conf:3: "));
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "tmail.conf:4: "));
 	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "tmail.conf:5: "));
@@ -119,16 +132,21 @@ START_TEST(check_names_every_mistake_or_none)
 }
 END_TEST
 
-/* With a terminal it asks: tests/daemon/run.py has one. */
-START_TEST(a_first_start_without_a_terminal_asks_nobody)
+START_TEST(check_warns_of_what_is_no_mistake_and_hardly_wanted)
 {
-	struct why why;
-	bool declined;
-
 	begin("");
-	ck_assert(tables_ready(fake_folders, geteuid(), conf, &declined, &why));
-	ck_assert(!declined);
-	ck_assert_str_eq(fake_migrated, "");
+	ck_assert_int_eq(check_run(place_conf, &out.output), VERB_OK);
+	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "columns level|text\n"));
+	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "row warning|no module keeps the queue"));
+	ck_assert_ptr_nonnull(strstr(buf_c(&out.text), "row warning|no module knows where mail"));
+	end();
+	module_preload(&memory_queue);
+	module_preload(&router);
+	begin("");
+	place_settings(
+		"modules = ( { module = \"test/memory\"; }, { module = \"test/way\"; } );\n");
+	ck_assert_int_eq(check_run(place_conf, &out.output), VERB_OK);
+	ck_assert_ptr_null(strstr(buf_c(&out.text), "warning"));
 	end();
 }
 END_TEST
@@ -137,4 +155,4 @@ TEST_MAIN("daemon/offline", a_verb_of_a_module_runs_with_the_server_stopped,
 	missing_tables_stop_a_verb_and_db_init_makes_them,
 	a_bad_configuration_stops_a_verb_with_every_mistake, usage_and_help_need_nothing_started,
 	a_modules_page_is_printed_without_starting_it, check_names_every_mistake_or_none,
-	a_first_start_without_a_terminal_asks_nobody)
+	check_warns_of_what_is_no_mistake_and_hardly_wanted)

@@ -9,8 +9,7 @@
 #include "host/running.h"
 #include "net/socket.h"
 #include "sys/file.h"
-#include "tests/lib/folder.h"
-#include "tests/lib/test.h"
+#include "tests/daemon/place.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -160,34 +159,14 @@ __attribute__((constructor)) static void be_server(int argc, char **argv)
 
 /* ---- the tests' side ---------------------------------------------------------------------- */
 
-static char folder[TEST_FOLDER], conf[TEST_FOLDER + 20];
 static FILE *lines;
 static pid_t parent;
 static char line[2048];
 
-static void put(const char *name, const char *text)
-{
-	char path[400];
-	struct why why;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	ck_assert_msg(file_write(path, str_c(text), 0600, &why), "%s", why.text);
-}
-
 static void folder_begin(const char *settings)
 {
-	char text[600];
-
-	test_folder_make(folder);
-	snprintf(conf, sizeof conf, "%s/tmail.conf", folder);
-	snprintf(text, sizeof text, "user = \"root\";\n%s", settings);
-	put("tmail.conf", text);
-	put("act", "");
-}
-
-static void folder_end(void)
-{
-	test_folder_remove(folder);
+	place_begin(settings);
+	place_put("act", "");
 }
 
 /* A parent with its server; its lines come to `lines`. */
@@ -203,7 +182,7 @@ static pid_t spawn(FILE **out)
 
 		dup2(ends[1], STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
-		_exit(parent_main(conf));
+		_exit(parent_main(place_conf));
 	}
 	close(ends[1]);
 	*out = fdopen(ends[0], "r");
@@ -253,11 +232,11 @@ START_TEST(a_server_gets_its_sockets_and_is_stopped)
 	ck_assert_int_gt(atol(expect("socket 127.0.0.1:0 ")), 0);
 	ck_assert_int_gt(atol(expect("socket [::1]:0 ")), 0);
 	expect("begin ");
-	snprintf(control, sizeof control, "%s/run/control.sock", folder);
+	snprintf(control, sizeof control, "%s/run/control.sock", place_folder);
 	ck_assert(file_exists(control));
 	stop();
 	ck_assert(!file_exists(control));
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -270,7 +249,7 @@ START_TEST(a_crashed_server_is_started_again_on_the_same_sockets)
 	port = atol(expect("socket 127.0.0.1:0 "));
 	expect("begin ");
 	for (int i = 0; i < 3; i++) {
-		put("act", "crash");
+		place_put("act", "crash");
 		kill(parent, SIGHUP);
 		expect("before process ");
 		ck_assert_ptr_nonnull(strstr(line, "in module route/bad"));
@@ -278,7 +257,7 @@ START_TEST(a_crashed_server_is_started_again_on_the_same_sockets)
 		expect("begin ");
 	}
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -288,26 +267,26 @@ START_TEST(a_server_that_ends_by_itself_is_started_again)
 	start();
 	expect("socket");
 	expect("begin ");
-	put("act", "exit");
+	place_put("act", "exit");
 	kill(parent, SIGHUP);
 	expect("before process ");
 	ck_assert_ptr_nonnull(strstr(line, "ended with status 3"));
 	expect("socket");
 	expect("begin ");
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
 START_TEST(a_server_that_cannot_start_the_first_time_is_the_end)
 {
 	folder_begin(ONE);
-	put("act", "fail");
+	place_put("act", "fail");
 	start();
 	expect("socket");
 	ck_assert_int_eq(end_of(parent), EXIT_TROUBLE);
 	fclose(lines);
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -319,14 +298,14 @@ START_TEST(a_restart_checks_the_new_before_the_old_ends)
 	start();
 	port = atol(expect("socket 127.0.0.1:0 "));
 	first = atol(expect("begin "));
-	put("act", "restart");
+	place_put("act", "restart");
 	kill(parent, SIGHUP);
 	ck_assert_int_eq(atol(expect("socket 127.0.0.1:0 ")), port);
 	expect("beside");
 	expect("drain");
 	ck_assert_int_ne(atol(expect("begin ")), first);
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -336,18 +315,18 @@ START_TEST(a_restart_that_does_not_check_leaves_the_old)
 	start();
 	expect("socket");
 	expect("begin ");
-	put("act", "refuse");
+	place_put("act", "refuse");
 	kill(parent, SIGHUP);
 	expect("socket"); /* of the new one */
 	expect("no no good");
-	put("act", "restart"); /* another may be tried */
+	place_put("act", "restart"); /* another may be tried */
 	kill(parent, SIGHUP);
 	expect("socket");
 	expect("beside");
 	expect("drain");
 	expect("begin ");
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -359,20 +338,20 @@ START_TEST(a_changed_configuration_is_bound_by_the_parent)
 	start();
 	port = atol(expect("socket 127.0.0.1:0 "));
 	expect("begin ");
-	put("act", "listen");
-	put("tmail.conf", "user = \"root\";\n" TWO);
+	place_put("act", "listen");
+	place_put("tmail.conf", "user = \"root\";\n" TWO);
 	kill(parent, SIGHUP);
 	ck_assert_int_eq(atol(expect("socket 127.0.0.1:0 ")), port);
 	ck_assert_int_gt(atol(expect("socket [::1]:0 ")), 0);
 	expect("listen done");
-	put("act", "exit"); /* the next server gets both */
+	place_put("act", "exit"); /* the next server gets both */
 	kill(parent, SIGHUP);
 	expect("before ");
 	ck_assert_int_eq(atol(expect("socket 127.0.0.1:0 ")), port);
 	expect("socket [::1]:0 ");
 	expect("begin ");
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -384,17 +363,17 @@ START_TEST(a_bad_configuration_binds_nothing)
 	start();
 	port = atol(expect("socket 127.0.0.1:0 "));
 	expect("begin ");
-	put("act", "listen");
-	put("tmail.conf", "user = \"root\";\nlistne = 5;\n" TWO);
+	place_put("act", "listen");
+	place_put("tmail.conf", "user = \"root\";\nlistne = 5;\n" TWO);
 	kill(parent, SIGHUP);
 	expect("no ");
 	ck_assert_ptr_nonnull(strstr(line, "listne"));
-	put("tmail.conf", "user = \"root\";\n" ONE);
+	place_put("tmail.conf", "user = \"root\";\n" ONE);
 	kill(parent, SIGHUP);
 	ck_assert_int_eq(atol(expect("socket 127.0.0.1:0 ")), port);
 	expect("listen done");
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -404,14 +383,14 @@ START_TEST(a_second_signal_does_not_wait)
 	start();
 	expect("socket");
 	expect("begin ");
-	put("act", "stubborn");
+	place_put("act", "stubborn");
 	kill(parent, SIGTERM);
 	expect("stop");
 	kill(parent, SIGTERM);
 	expect("stop now");
 	ck_assert_int_eq(end_of(parent), EXIT_GOOD);
 	fclose(lines);
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -429,7 +408,7 @@ START_TEST(one_run_folder_has_one_parent)
 	ck_assert_int_eq(fgetc(other), EOF);
 	fclose(other);
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -441,18 +420,18 @@ START_TEST(the_server_of_a_dead_parent_is_waited_for)
 	start();
 	expect("socket");
 	expect("begin ");
-	put("act", "linger");
+	place_put("act", "linger");
 	kill(parent, SIGKILL);
 	ck_assert_int_eq(end_of(parent), 100 + SIGKILL);
 	expect("gone");
 	before = lines;
 	start(); /* waits for the lock that the old server still has */
-	put("act", "");
+	place_put("act", "");
 	expect("socket");
 	expect("begin ");
 	fclose(before);
 	stop();
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -480,7 +459,7 @@ START_TEST(sockets_of_systemd_are_taken_over)
 		snprintf(pid, sizeof pid, "%d", (int)getpid());
 		setenv("LISTEN_PID", pid, 1);
 		setenv("LISTEN_FDS", "1", 1);
-		_exit(parent_main(conf));
+		_exit(parent_main(place_conf));
 	}
 	close(ends[1]);
 	lines = fdopen(ends[0], "r");
@@ -488,7 +467,7 @@ START_TEST(sockets_of_systemd_are_taken_over)
 	expect("begin ");
 	stop();
 	close(fd);
-	folder_end();
+	place_end();
 }
 END_TEST
 
@@ -508,14 +487,14 @@ START_TEST(the_service_manager_is_told)
 
 	folder_begin(ONE);
 	snprintf(address.sun_path, sizeof address.sun_path, "%.*s/notify",
-		(int)(strrchr(conf, '/') - conf), conf);
+		(int)(strrchr(place_conf, '/') - place_conf), place_conf);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	setenv("NOTIFY_SOCKET", address.sun_path, 1);
 	start();
 	expect("socket");
 	expect("begin ");
 	notified(fd, "READY=1");
-	put("act", "listen");
+	place_put("act", "listen");
 	kill(parent, SIGHUP);
 	expect("socket");
 	expect("listen done");
@@ -523,7 +502,7 @@ START_TEST(the_service_manager_is_told)
 	stop();
 	notified(fd, "STOPPING=1");
 	close(fd);
-	folder_end();
+	place_end();
 }
 END_TEST
 
