@@ -191,10 +191,11 @@ static int64_t house_mono(void)
 /* Those in force, and such as come with a reload: never changed while they may be read. */
 static struct queue_settings house_later[4];
 static _Atomic(const struct queue_settings *) house_now;
+static _Atomic(const struct generation *) house_asked; /* whose settings were wanted last */
 
 static const struct queue_settings *house_settings_of(const struct generation *g)
 {
-	(void)g;
+	house_asked = g;
 	return house_now;
 }
 
@@ -205,8 +206,10 @@ __attribute__((unused)) static void house_reload(unsigned n, struct queue_settin
 	queue_reloaded();
 }
 
-static void house_generation_of(const char *conf, enum purpose purpose)
+static struct generation *house_generation_make(
+	const char *conf, enum purpose purpose, struct queue_settings *settings)
 {
+	struct generation *g;
 	static const char *const nowhere[] = { NULL }, *const only[] = { "test/memory", NULL };
 	struct problems problems = { 0 };
 	struct generation_setup setup = { .purpose = purpose,
@@ -217,13 +220,19 @@ static void house_generation_of(const char *conf, enum purpose purpose)
 		.trusted_uid = geteuid() };
 
 	setup.conf = conf_parse(str_c(conf), "test.conf", &problems);
-	queue_settings_read(setup.conf, &house.settings, &problems);
-	house.settings.hostname = (struct tmail_str)TMAIL_STR("me.example");
-	house_now = &house.settings;
-	house.generation = generation_new(&setup, NULL, &problems);
+	queue_settings_read(setup.conf, settings, &problems);
+	settings->hostname = (struct tmail_str)TMAIL_STR("me.example");
+	g = generation_new(&setup, house.generation, &problems);
 	for (size_t i = 0; i < problems.count; i++)
 		fprintf(stderr, "%s\n", problems.text[i]);
-	must(problems.count == 0 && house.generation);
+	must(problems.count == 0 && g);
+	return g;
+}
+
+static void house_generation_of(const char *conf, enum purpose purpose)
+{
+	house.generation = house_generation_make(conf, purpose, &house.settings);
+	house_now = &house.settings;
 	generation_install(generation_ref(house.generation));
 }
 

@@ -75,7 +75,7 @@ END_TEST
 
 static int64_t stopped(void)
 {
-	return 1000000;
+	return 1000;
 }
 
 START_TEST(delivering_starts_with_the_settings_that_say_so)
@@ -94,6 +94,24 @@ START_TEST(delivering_starts_with_the_settings_that_say_so)
 	ck_assert_uint_eq(peer_messages(peer), 1);
 	house_over();
 	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(a_new_generation_is_followed_at_once)
+{
+	static struct queue_settings settings;
+	struct generation *new;
+
+	house_open("", HOUSE_ROUTER);
+	clock_replace(house_wall, stopped);
+	new = house_generation_make("modules = ( " HOUSE_ROUTER "{ module = \"test/memory\"; } );",
+		PURPOSE_SERVE, &settings);
+	generation_install(generation_ref(new));
+	queue_reloaded();
+	ck_assert_ptr_eq(house_asked, new);
+	clock_replace(house_wall, NULL);
+	generation_unref(&new);
+	house_over();
 }
 END_TEST
 
@@ -160,4 +178,5 @@ END_TEST
 
 TEST_MAIN("queue/queue", the_end_waits_for_what_is_under_way, the_end_does_not_wait_for_ever,
 	what_waits_at_the_end_is_given_back, delivering_starts_with_the_settings_that_say_so,
-	delivering_stops_with_the_settings_that_say_so, new_waits_are_for_what_fails_from_now_on)
+	a_new_generation_is_followed_at_once, delivering_stops_with_the_settings_that_say_so,
+	new_waits_are_for_what_fails_from_now_on)
