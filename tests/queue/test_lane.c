@@ -244,6 +244,71 @@ START_TEST(who_failed_lately_is_tried_by_one_first)
 }
 END_TEST
 
+/* Is there a lane to the destination on this loop? */
+struct home {
+	const char *destination;
+	bool here;
+};
+
+static void home_here(void *ctx)
+{
+	struct home *home = ctx;
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(&queue_here()->lanes, &at, &key, &value)) {
+		const struct send_lane *l = value;
+
+		home->here |= str_equal(l->route->destination, str_c(home->destination));
+	}
+}
+
+static int loop_with(const char *destination)
+{
+	for (unsigned i = 0; i < HOUSE_LOOPS; i++) {
+		struct home home = { destination, false };
+
+		house_on(i, home_here, &home);
+		if (home.here)
+			return (int)i;
+	}
+	return -1;
+}
+
+START_TEST(a_connection_is_given_back_while_others_have_none)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	char other[32], to[40];
+	unsigned before = 0, others = 0;
+
+	/* One for each loop; and it takes two seconds until the first is wanted back. */
+	router_to(peer_port(peer), 0);
+	house_open("max_connections = 2;", HOUSE_ROUTER);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 20; i++)
+		house_sends("many@x.org", "a@many.org");
+	WAIT_UNTIL(seen.open == 1 && seen.opening == 0);
+	for (;;) {
+		snprintf(other, sizeof other, "d%u.org", others++);
+		snprintf(to, sizeof to, "a@%s", other);
+		house_sends("one@x.org", to);
+		while (loop_with(other) < 0)
+			poll(NULL, 0, 1);
+		if (loop_with(other) == loop_with("many.org"))
+			break;
+	}
+	house_ahead += 2 * 1000000LL;
+	peer_let_go(peer);
+	memory_wait_ended(20 + others);
+	for (unsigned i = 0; !str_equal(peer_message(peer, i)->recipients, str_c(to)); i++)
+		before += str_equal(peer_message(peer, i)->sender, STR("many@x.org"));
+	ck_assert_uint_le(before, 2);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(some_that_hang_leave_connections_to_others)
 {
 	struct peer *hangs = peer_server(NULL, 0, 0), *peer = peer_server(NULL, 0, 0);
@@ -365,6 +430,7 @@ TEST_MAIN("queue/lane", connections_are_reused, a_connection_is_closed_after_its
 	connections_grow_with_success_up_to_their_number,
 	connections_shrink_once_for_what_failed_together_and_grow_again,
 	a_connection_is_closed_after_its_time, who_failed_lately_is_tried_by_one_first,
+	a_connection_is_given_back_while_others_have_none,
 	some_that_hang_leave_connections_to_others, all_connections_together_keep_to_their_number,
 	what_is_over_the_number_waits, an_idle_connection_is_closed_after_its_time,
 	a_host_that_says_no_to_everybody_is_the_end_of_it)
