@@ -16,25 +16,6 @@ struct conf {
 	struct tmail_str text;
 };
 
-static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event *event)
-{
-	(void)call;
-	(void)event;
-	return TMAIL_CONTINUE;
-}
-static int operation(struct tmail_call *call, const void *question, void *answer)
-{
-	(void)call;
-	(void)question;
-	(void)answer;
-	return TMAIL_OK;
-}
-static int verb(struct tmail_call *call, const struct tmail_list *values)
-{
-	(void)call;
-	(void)values;
-	return TMAIL_OK;
-}
 static void end(struct tmail_call *call)
 {
 	(void)call;
@@ -58,17 +39,17 @@ static void good(void)
 		TMAIL_STRING(struct conf, text, "text", NULL, "A text."),
 	};
 	memcpy(options, o, sizeof o);
-	hooks[0] = (struct tmail_hook){ TMAIL_POINT_MAIL, TMAIL_BLOCKING, hook };
-	hooks[1] = (struct tmail_hook){ TMAIL_POINT_HEADER, 0, hook };
-	operations[0] = (struct tmail_operation){ 1, TMAIL_BLOCKING, operation };
-	operations[1] = (struct tmail_operation){ 2, 0, operation };
+	hooks[0] = (struct tmail_hook){ TMAIL_POINT_MAIL, TMAIL_BLOCKING, world_hook };
+	hooks[1] = (struct tmail_hook){ TMAIL_POINT_HEADER, 0, world_hook };
+	operations[0] = (struct tmail_operation){ 1, TMAIL_BLOCKING, world_operation };
+	operations[1] = (struct tmail_operation){ 2, 0, world_operation };
 	services[0] = (struct tmail_service){ "test", NULL, TMAIL_LIST(operations) };
 	migrations[0] = (struct tmail_migration){ 1, "create table a (b integer)" };
 	migrations[1] = (struct tmail_migration){ 2, "create table b (b integer)" };
 	arguments[0] = (struct tmail_argument){ "NAME", NULL, TMAIL_TYPE_STRING, TMAIL_POSITIONAL,
 		"A name." };
 	verbs[0] = (struct tmail_verb){ "test do", "Does.", TMAIL_ROLE_ADMIN, 0,
-		TMAIL_LIST(arguments), verb };
+		TMAIL_LIST(arguments), world_verb };
 	metrics[0] = (struct tmail_metric){ "test_things", TMAIL_COUNTER, "Things." };
 	module = (struct tmail_module){ .magic = TMAIL_MAGIC,
 		.abi_major = TMAIL_ABI_MAJOR,

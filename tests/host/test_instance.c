@@ -38,38 +38,19 @@ static void stop(struct tmail_call *call)
 	ck_assert_int_eq(*(int *)call->self, 1);
 	said("s");
 }
-static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event *event)
-{
-	(void)call;
-	(void)event;
-	return TMAIL_CONTINUE;
-}
-static int operation(struct tmail_call *call, const void *question, void *answer)
-{
-	(void)call;
-	(void)question;
-	(void)answer;
-	return TMAIL_OK;
-}
-static int verb(struct tmail_call *call, const struct tmail_list *values)
-{
-	(void)call;
-	(void)values;
-	return TMAIL_OK;
-}
 MODULE(module, "test/module", .conf_size = 8, .self_size = sizeof(int), .check = check,
 	.start = start, .stop = stop);
 
 /* What waits needs workers. */
-static const struct tmail_hook hooks_now[] = { { TMAIL_POINT_MAIL, 0, hook } };
-static const struct tmail_hook hooks_later[] = { { TMAIL_POINT_MAIL, TMAIL_WAITS, hook } };
-static const struct tmail_hook hooks_work[] = { { TMAIL_POINT_MAIL, TMAIL_BLOCKING, hook } };
-static const struct tmail_operation now[] = { { 1, 0, operation } };
-static const struct tmail_operation work[] = { { 1, 0, operation },
-	{ 2, TMAIL_BLOCKING, operation } };
+static const struct tmail_hook hooks_now[] = { { TMAIL_POINT_MAIL, 0, world_hook } };
+static const struct tmail_hook hooks_later[] = { { TMAIL_POINT_MAIL, TMAIL_WAITS, world_hook } };
+static const struct tmail_hook hooks_work[] = { { TMAIL_POINT_MAIL, TMAIL_BLOCKING, world_hook } };
+static const struct tmail_operation now[] = { { 1, 0, world_operation } };
+static const struct tmail_operation work[] = { { 1, 0, world_operation },
+	{ 2, TMAIL_BLOCKING, world_operation } };
 static const struct tmail_service serves_now[] = { { "x", NULL, TMAIL_LIST(now) } };
 static const struct tmail_service serves_work[] = { { "x", NULL, TMAIL_LIST(work) } };
-static const struct tmail_verb verbs[] = { { .name = "x y", .summary = "X.", .run = verb } };
+static const struct tmail_verb verbs[] = { { .name = "x y", .summary = "X.", .run = world_verb } };
 MODULE(module_now, "test/now", .hooks = TMAIL_LIST(hooks_now), .services = TMAIL_LIST(serves_now));
 MODULE(module_later, "test/later", .hooks = TMAIL_LIST(hooks_later));
 MODULE(module_work, "test/work", .hooks = TMAIL_LIST(hooks_work));

@@ -8,26 +8,12 @@
 
 static struct world world;
 
-static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event *event)
-{
-	(void)call;
-	(void)event;
-	return TMAIL_CONTINUE;
-}
-static int operation(struct tmail_call *call, const void *question, void *answer)
-{
-	(void)call;
-	(void)question;
-	(void)answer;
-	return TMAIL_OK;
-}
-
-static const struct tmail_hook plain[] = { { TMAIL_POINT_MAIL, 0, hook },
-	{ TMAIL_POINT_RCPT, TMAIL_LAST, hook } };
-static const struct tmail_hook early[] = { { TMAIL_POINT_MAIL, TMAIL_FIRST, hook },
-	{ TMAIL_POINT_RCPT, 0, hook } };
-static const struct tmail_hook late[] = { { TMAIL_POINT_MAIL, TMAIL_LAST, hook },
-	{ TMAIL_POINT_RCPT, TMAIL_FIRST, hook } };
+static const struct tmail_hook plain[] = { { TMAIL_POINT_MAIL, 0, world_hook },
+	{ TMAIL_POINT_RCPT, TMAIL_LAST, world_hook } };
+static const struct tmail_hook early[] = { { TMAIL_POINT_MAIL, TMAIL_FIRST, world_hook },
+	{ TMAIL_POINT_RCPT, 0, world_hook } };
+static const struct tmail_hook late[] = { { TMAIL_POINT_MAIL, TMAIL_LAST, world_hook },
+	{ TMAIL_POINT_RCPT, TMAIL_FIRST, world_hook } };
 MODULE(module_a, "test/a", .hooks = TMAIL_LIST(plain));
 MODULE(module_b, "test/b", .hooks = TMAIL_LIST(plain));
 MODULE(module_early, "test/early", .hooks = TMAIL_LIST(early));
@@ -36,16 +22,16 @@ MODULE(module_late, "test/late", .hooks = TMAIL_LIST(late));
 MODULE(module_late2, "test/late2", .hooks = TMAIL_LIST(late));
 
 /* Content: whole, streamed, both; FIRST or LAST at any of its points is that of the module. */
-static const struct tmail_hook whole[] = { { TMAIL_POINT_EOM, 0, hook } };
-static const struct tmail_hook whole_last[] = { { TMAIL_POINT_HEADER, 0, hook },
-	{ TMAIL_POINT_EOM, TMAIL_LAST, hook } };
-static const struct tmail_hook whole_first[] = { { TMAIL_POINT_BODY, TMAIL_FIRST, hook },
-	{ TMAIL_POINT_EOM, 0, hook } };
-static const struct tmail_hook stream[] = { { TMAIL_POINT_BODY, TMAIL_STREAM, hook } };
+static const struct tmail_hook whole[] = { { TMAIL_POINT_EOM, 0, world_hook } };
+static const struct tmail_hook whole_last[] = { { TMAIL_POINT_HEADER, 0, world_hook },
+	{ TMAIL_POINT_EOM, TMAIL_LAST, world_hook } };
+static const struct tmail_hook whole_first[] = { { TMAIL_POINT_BODY, TMAIL_FIRST, world_hook },
+	{ TMAIL_POINT_EOM, 0, world_hook } };
+static const struct tmail_hook stream[] = { { TMAIL_POINT_BODY, TMAIL_STREAM, world_hook } };
 static const struct tmail_hook stream_first[] = { { TMAIL_POINT_BODY, TMAIL_STREAM | TMAIL_FIRST,
-	hook } };
-static const struct tmail_hook both[] = { { TMAIL_POINT_HEADER, TMAIL_STREAM, hook },
-	{ TMAIL_POINT_EOM, 0, hook } };
+	world_hook } };
+static const struct tmail_hook both[] = { { TMAIL_POINT_HEADER, TMAIL_STREAM, world_hook },
+	{ TMAIL_POINT_EOM, 0, world_hook } };
 #define READS .capabilities = TMAIL_CAN_READ
 MODULE(module_whole, "test/whole", READS, .hooks = TMAIL_LIST(whole));
 MODULE(module_whole_last, "test/whole-last", READS, .hooks = TMAIL_LIST(whole_last));
@@ -54,7 +40,7 @@ MODULE(module_stream, "test/stream", READS, .hooks = TMAIL_LIST(stream));
 MODULE(module_stream_first, "test/stream-first", READS, .hooks = TMAIL_LIST(stream_first));
 MODULE(module_both, "test/both", READS, .hooks = TMAIL_LIST(both));
 
-static const struct tmail_operation operations[] = { { 1, 0, operation } };
+static const struct tmail_operation operations[] = { { 1, 0, world_operation } };
 static const struct tmail_service services[] = { { "one", NULL, TMAIL_LIST(operations) },
 	{ "two", "key", TMAIL_LIST(operations) } };
 MODULE(module_serves, "test/serves", .services = TMAIL_LIST(services));
@@ -89,7 +75,7 @@ static void assert_hooks(enum tmail_point point, const char *expected)
 		const struct hook *h = &hooks->item[i];
 
 		ck_assert_ptr_eq(world.generation->instances[h->position], h->instance);
-		ck_assert(h->run == hook);
+		ck_assert(h->run == world_hook);
 		buf_printf(&names, "%s%s", i ? " " : "", instance_name(h->instance) + 5);
 	}
 	ck_assert_str_eq(buf_c(&names), expected);

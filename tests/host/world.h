@@ -34,6 +34,27 @@
 		.summary = "A module of the tests.",                                               \
 		__VA_ARGS__ }
 
+/* What a module has to have, and does nothing. */
+static inline enum tmail_verdict world_hook(struct tmail_call *call, const union tmail_event *event)
+{
+	(void)call;
+	(void)event;
+	return TMAIL_CONTINUE;
+}
+static inline int world_operation(struct tmail_call *call, const void *question, void *answer)
+{
+	(void)call;
+	(void)question;
+	(void)answer;
+	return TMAIL_OK;
+}
+static inline int world_verb(struct tmail_call *call, const struct tmail_list *values)
+{
+	(void)call;
+	(void)values;
+	return TMAIL_OK;
+}
+
 struct world {
 	struct loop *loop;
 	struct loop *loops[1];

@@ -405,6 +405,19 @@ __attribute__((unused)) static void house_on_loop(void (*what)(void))
 	house_wait(house_did);
 }
 
+/* Octets that the store keeps free now. */
+static int64_t house_reserved_seen;
+static void house_see_reserved(void)
+{
+	house_reserved_seen = house.reserved;
+}
+
+static inline int64_t house_reserved(void)
+{
+	house_on_loop(house_see_reserved);
+	return house_reserved_seen;
+}
+
 static void house_generation(const char *settings, const char *modules)
 {
 	struct problems problems = { 0 };
