@@ -39,6 +39,9 @@ ROUTE_FLAGS = {
     "remote_login": ("login", ["-rl", "--remoteLogin", "--remote-login"]),
     "password": ("secret", ["-rpwd", "--remotePasswd", "--remote-password"]),
     "tls": ("encrypt", ["--tls", "-tls"]),
+    "connections": ("3", ["--connections", "-connections"]),
+    "messages": ("100", ["--messages"]),
+    "rate": ("5/s", ["--rate"]),
 }
 
 
@@ -64,7 +67,7 @@ class Settings:
                 self.server.command("routes", "add", *words)
                 (row,) = self.server.json("routes", "list")
                 for name, (value, _) in ROUTE_FLAGS.items():
-                    want = "yes" if name == "password" else value
+                    want = True if name == "password" else int(value) if value.isdigit() else value
                     assert row[name] == want, f"{words}: {name} is {row[name]!r}"
                 self.server.command("routes", "del", row["id"])
 

@@ -65,7 +65,7 @@ static int refuse(struct tmail_call *call, const char *what, struct str text)
 
 /* A number that was not given is NULL in the table. */
 static bool number_take(struct tmail_call *call, const struct tmail_list *values, const char *name,
-	int64_t min, int64_t max, struct tmail_sql_value *out)
+	const char *what, int64_t min, int64_t max, struct tmail_sql_value *out)
 {
 	struct str text = given(values, name);
 	int64_t n;
@@ -74,7 +74,7 @@ static bool number_take(struct tmail_call *call, const struct tmail_list *values
 	if (text.len == 0)
 		return true;
 	if (!num_i64(text, &n) || n < min || n > max) {
-		call->host->emit->fail(call, "%s is a number from %lld to %lld, not '%.*s'", name,
+		call->host->emit->fail(call, "%s is a number from %lld to %lld, not '%.*s'", what,
 			(long long)min, (long long)max, STR_ARG(text));
 		return false;
 	}
@@ -232,11 +232,11 @@ static bool row_take(
 		!destination_take(call, given(values, "destination"), &p[0]) ||
 		!who_take(call, "mail-from", given(values, "mail-from"), false, &p[1]) ||
 		!who_take(call, "auth-user", given(values, "auth-user"), true, &p[2]) ||
-		!number_take(call, values, "priority", 0, 65535, &p[3]) ||
+		!number_take(call, values, "priority", "priority", 0, 65535, &p[3]) ||
 		!remote_take(call, given(values, "remote-host"), &p[4]) ||
-		!number_take(call, values, "remote-port", 0, 65535, &p[5]) ||
-		!number_take(call, values, "connections", 1, 100000, &p[10]) ||
-		!number_take(call, values, "messages", 1, 1000000, &p[11]))
+		!number_take(call, values, "remote-port", "remote port", 0, 65535, &p[5]) ||
+		!number_take(call, values, "connections", "connections", 1, 100000, &p[10]) ||
+		!number_take(call, values, "messages", "messages", 1, 1000000, &p[11]))
 		return false;
 	if (p[3].type == TMAIL_SQL_NULL)
 		p[3] = tmail_sql_integer(1);
@@ -307,10 +307,8 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 		values[i].len = (size_t)snprintf(
 			numbers[i], sizeof numbers[i], "%lld", (long long)columns[i].integer);
 	}
-	if (values[9].len > 0) {
-		values[9].data = "yes";
-		values[9].len = 3;
-	}
+	values[9].data = values[9].len > 0 ? "yes" : "no";
+	values[9].len = strlen(values[9].data);
 	return call->host->emit->row(call, values, ROUTE_COLUMNS);
 }
 

@@ -38,7 +38,7 @@ WRONG = [
     (("-rh", "a.test", "-d", "joe@x.test"), "destination is"),
     (("-rh", "a.test", "-p", "-1"), "priority is a number from 0 to 65535, not '-1'"),
     (("-rh", "a.test", "-p", "70000"), "priority is a number"),
-    (("-rh", "a.test", "-rp", "65536"), "remote-port is a number from 0 to 65535, not '65536'"),
+    (("-rh", "a.test", "-rp", "65536"), "remote port is a number from 0 to 65535, not '65536'"),
     (("-rh", "a.test", "-rp", "smtp"), "remote-port"),
     (("-rh", "a.test", "-l", "192.0.2.1&192.0.2.2|192.0.2.3"), "mixed & and | are not allowed"),
     (("-rh", "a.test", "-l", "192.0.2"), "invalid local IP '192.0.2'"),
@@ -185,7 +185,7 @@ class Table:
         assert "s3cret" not in str(rows) + self.server.command("routes", "list")
         for row in rows.values():
             row.pop("id")
-        assert {k: v for k, v in rows["::1"].items() if v is not None} == dict(
+        assert {k: v for k, v in rows["::1"].items() if v not in (None, False)} == dict(
             destination=".to.test", mail_from="from.test", auth_user="joe@user.test", priority=7,
             remote_port=25, local_ip="192.0.2.1&[2001:db8::1]", remote_login="Me", password=True,
             tls="encrypt", connections=3, messages=10, rate="100/m"), rows["::1"]
