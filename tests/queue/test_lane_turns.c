@@ -12,7 +12,7 @@
 /* What the lane to a destination says of itself. */
 static struct {
 	const char *destination;
-	unsigned waiting, open, idle, connections;
+	unsigned waiting, senders, open, idle, connections;
 } seen;
 
 static void look_here(void *ctx)
@@ -29,6 +29,7 @@ static void look_here(void *ctx)
 		if (!str_equal(l->route->destination, str_c(seen.destination)))
 			continue;
 		seen.waiting = l->line.count;
+		seen.senders = (unsigned)l->line.senders.count;
 		seen.open = l->open;
 		seen.idle = queue_here()->idle_count;
 	}
@@ -36,7 +37,7 @@ static void look_here(void *ctx)
 
 static void look(void)
 {
-	seen.waiting = seen.open = seen.idle = seen.connections = 0;
+	seen.waiting = seen.senders = seen.open = seen.idle = seen.connections = 0;
 	for (unsigned i = 0; i < HOUSE_LOOPS; i++)
 		house_on(i, look_here, NULL);
 }
@@ -284,6 +285,7 @@ START_TEST(who_sends_little_gets_in_where_another_has_filled_the_place)
 	for (unsigned i = 0; i < 300; i++)
 		house_sends("many@x.org", "a@hangs.org");
 	house_sends("one@x.org", "a@hangs.org");
+	WAIT_UNTIL(seen.senders == 2);
 	peer_let_go(hangs);
 	memory_wait_ended(20);
 	for (unsigned i = 0;; i++) {
