@@ -62,6 +62,8 @@ here.local A 127.0.0.1
 here.local AAAA ::1
 localfirst MX 10 here.local
 localfirst MX 20 first.a
+locallast MX 10 first.a
+locallast MX 20 here.local
 any MX 10 zero.any
 zero.any A 0.0.0.0
 """
@@ -197,10 +199,10 @@ class Mx(World):
             assert not any("reader@deadfirst.test" in m.recipients for m in sink.messages)
 
     def loopback_refused(self):
-        """What a stranger's name says is on our loopback is none of his business."""
-        self.bounces("reader@local.test", "5.4.6")
-        self.bounces("reader@any.test", "5.4.6")
-        self.arrives("reader@localfirst.test", self.first)
+        """What a stranger says is at our loopback is ourselves, whoever listens there."""
+        for domain in ("local.test", "localfirst.test", "any.test"):
+            self.bounces("reader@" + domain, "5.4.6")
+        self.arrives("reader@locallast.test", self.first)
         for sink in self.loopback:
             assert not sink.messages and not sink.talks, "it was sent to"
 

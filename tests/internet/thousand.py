@@ -11,15 +11,16 @@ seconds from the first message to the arrival of the last good one, and the rati
 dead refuse connections, half never answer; those who crawl say an octet in a tenth of a second."""
 import argparse
 import contextlib
+import random
 import statistics
 import subprocess
 import time
 
-import world  # finds the others' folders
+import world  # noqa: F401, finds the others' folders
 import netns
-from measure import Tools, banner_wait, disk_quiet, json_line
+from measure import Tools, banner_wait, cpu_seconds, disk_quiet, family, json_line
 from nsd import Nsd
-from tmail import Tmail
+from tmail import MODULES, Tmail
 
 # Domains are numbered: the good, then those who crawl, refuse, and are silent.
 GOOD, CRAWL, REFUSE, SILENT = range(4)
@@ -93,7 +94,7 @@ class Run:
             build, f'log = {{ target = "file"; file = "log"; }};\n{internet.dns.setting}'
             f"smtp = {{ reverse_lookup = 0; }};\nqueue = {{ {queue} }};\n",
             listen=f'( {{ address = "127.0.0.1"; port = {PORT}; role = "mx"; }} )',
-            modules=world.MODULES)
+            modules=MODULES)
 
     def __enter__(self):
         self.server.start(wait=False)
@@ -105,9 +106,12 @@ class Run:
         self.server.close()
 
     def load(self, messages, *kinds):
-        """Starts to send so many messages, to each of their domains in turn."""
-        domains = self.internet.domains(*kinds)
-        path = self.server.write("".join(f"reader@{d}\n" for d in domains), f"to-{len(domains)}")
+        """Starts to send so many messages, to their domains in a drawn order that is always the
+        same: one after the other would be the one order in which no connection is used twice."""
+        domains, chance = self.internet.domains(*kinds), random.Random(len(kinds))
+        path = self.server.write("".join(
+            f"reader@{d}\n" for _ in range(20) for d in chance.sample(domains, len(domains))),
+            f"to-{len(domains)}")
         return subprocess.Popen(
             [self.internet.tools.load, "-c", "20", "-n", str(messages), "-m", "1000000", "-s",
              "1024", "-t", "600", "-f", path, str(PORT)], stdout=subprocess.DEVNULL)
@@ -152,10 +156,12 @@ def main():
             with Run(options.build, internet, options.queue) as run:
                 seconds = run.seconds(good, options.messages - good if bad else 0, options.order)
                 waiting = run.server.queued()
+                cpu = cpu_seconds(family(run.server.process.pid))
             disk_quiet()
             found[bad].append(seconds)
             print(f"{good} messages {'with   ' if bad else 'without'} the bad: {seconds:.2f} s,"
-                  f" {good / seconds:.0f} a second; {waiting} wait behind them", flush=True)
+                  f" {good / seconds:.0f} a second, {cpu:.1f} s of the processors;"
+                  f" {waiting} still wait", flush=True)
     without, beside = (statistics.median(found[bad]) for bad in (False, True))
     print(f"without {without:.2f} s, with {beside:.2f} s, ratio {beside / without:.2f}")
 
