@@ -2,6 +2,7 @@
  *
  * Who may send to whom, in which order it is decided, and how often the tables are asked.
  */
+#include "host/table.h"
 #include "tests/smtp/house.h"
 
 static const struct tmail_str trusted[] = { TMAIL_STR("127.0.0.0/8") };
@@ -118,6 +119,28 @@ static enum tmail_verdict grant(struct tmail_call *call, const union tmail_event
 	return TMAIL_ACCEPT;
 }
 
+START_TEST(what_an_administrator_changed_counts_from_the_next_message_on)
+{
+	house_open("", HOUSE_TABLES);
+	struct talk *t = talk_ready();
+	talk_ask(t, "MAIL FROM:<>", "250");
+	talk_ask(t, "RCPT TO:<any@elsewhere.test>", "554");
+	house_relays_all = true;
+	tables_forget();
+	talk_ask(t, "RCPT TO:<any@elsewhere.test>", "554");
+	talk_ask(t, "RSET", "250");
+	talk_ask(t, "MAIL FROM:<>", "250");
+	talk_ask(t, "RCPT TO:<any@elsewhere.test>", "250");
+	house_relays_all = false;
+	tables_forget();
+	talk_ask(t, "RSET", "250");
+	talk_ask(t, "MAIL FROM:<>", "250");
+	talk_ask(t, "RCPT TO:<any@elsewhere.test>", "554");
+	talk_close(&t);
+	house_close();
+}
+END_TEST
+
 START_TEST(a_module_grants_relay_only_by_saying_so)
 {
 	house_open("", HOUSE_TABLES ", " HOUSE_USERS ", " HOUSE_HOOKS);
@@ -137,4 +160,5 @@ TEST_MAIN("smtp/relay", domains_of_ours_are_open_to_all_and_others_to_none,
 	a_relay_client_may_send_anywhere_but_not_to_users_that_are_not_there,
 	a_client_whose_address_cannot_be_looked_up_is_neither_let_nor_sent_away,
 	the_address_of_a_client_is_asked_of_the_module_once,
+	what_an_administrator_changed_counts_from_the_next_message_on,
 	a_module_grants_relay_only_by_saying_so)

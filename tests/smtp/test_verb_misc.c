@@ -120,11 +120,15 @@ START_TEST(vrfy_asks_about_addresses_only)
 		{ "VRFY \xc3\xa9@local.test", "550 5.1.1" },
 		{ "VRFY \xc0\xaf@local.test", "553 5.6.7" },
 	};
-	house_open("vrfy = true; max_errors = 0;", HOUSE_TABLES ", " HOUSE_USERS);
+	house_open("vrfy = true; max_errors = 0; max_junk = 0;", HOUSE_TABLES ", " HOUSE_USERS);
 	struct talk *t = talk_open(); /* without a HELO too */
-	TALK_LINES(t, lines);
-	talk_ask(t, "RCPT TO:<a@remote.test>", "503"); /* no transaction is left */
-	talk_ask(t, "MAIL FROM:<>", "250");
+	/* No transaction is left, whatever the answer was. */
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		talk_lines(t, lines + i, 1);
+		talk_ask(t, "RCPT TO:<a@remote.test>", "503");
+		talk_through(t, "MAIL FROM:<>\r\nRSET\r\n");
+		ck_assert_int_eq(strncmp(t->last, "250", 3), 0);
+	}
 	talk_close(&t);
 	house_close();
 }
