@@ -198,8 +198,7 @@ struct tmail_answer {
 	struct tmail_str hold; /* reason of HOLD */
 	struct tmail_str next_hop; /* PREDELIVER: "[host]:port" in place of the routers' answer */
 	struct tmail_str source; /* PREDELIVER: local address */
-	struct tmail_str sender; /* PREDELIVER: in place of the envelope's; of length 0, but not
-	                            NULL: the null sender */
+	struct tmail_str sender; /* PREDELIVER: for the next server; not NULL but empty: <> */
 };
 
 /* ---- calls and what the host does for them --------------------------------------------- */
