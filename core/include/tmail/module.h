@@ -193,8 +193,7 @@ struct tmail_answer {
 	uint32_t size;
 	uint32_t relay; /* RCPT: 1 grants relay, honoured where the instance says may_relay */
 	uint32_t code;  /* 0: the core's own; else checked: 4yz for TEMPFAIL, 5yz for REJECT */
-	struct tmail_str enhanced; /* "5.7.1" */
-	struct tmail_str text;
+	struct tmail_str enhanced, text; /* "5.7.1", and the words */
 	struct tmail_str hold; /* reason of HOLD */
 	struct tmail_str next_hop; /* PREDELIVER: "[host]:port" in place of the routers' answer */
 	struct tmail_str source; /* PREDELIVER: local address */
