@@ -271,18 +271,12 @@ void sevenbit_look(struct sevenbit *s, struct str octets)
 	take(s, octets, NULL);
 }
 
-/* The next pass begins. */
-static void rewind_all(struct sevenbit *s)
-{
-	s->mime = (struct mime){ .len = 0 };
-	s->lines = (struct dot_reader){ .state = 0 };
-}
-
 struct sevenbit_seen sevenbit_seen(struct sevenbit *s)
 {
 	take_end(s);
 	part_end(s);
-	rewind_all(s);
+	s->mime = (struct mime){ .len = 0 };
+	s->lines = (struct dot_reader){ .state = 0 };
 	return s->seen;
 }
 
@@ -298,5 +292,4 @@ void sevenbit_finish(struct sevenbit *s, struct buf *out)
 	if (s->plan == PLAN_BASE64) /* it was the body's after all */
 		base64_write(&s->base64, s->held, s->out);
 	write_body_end(s);
-	rewind_all(s);
 }

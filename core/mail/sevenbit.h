@@ -26,7 +26,7 @@ struct sevenbit_seen {
 /* Once, at its end. */
 struct sevenbit_seen sevenbit_seen(struct sevenbit *s);
 
-/* Second pass, of the same octets; not of what was refused. After its finish it may be repeated. */
+/* Second pass, of the same octets; not of what was refused. */
 void sevenbit_write(struct sevenbit *s, struct str octets, struct buf *out);
 void sevenbit_finish(struct sevenbit *s, struct buf *out);
 

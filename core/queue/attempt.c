@@ -356,8 +356,24 @@ static bool more_hosts(const struct parcel *p)
 	return p->hosts_tried < HOSTS_TRIED_MAX && (p->tried & all) != all;
 }
 
-/* Another host may know better about what was not final. True: somebody is left for it. */
-static bool outcomes_settle(struct parcel *p, bool *good)
+/* The host took some, and had no room in the transaction for others: those go there with the next
+ * one, at once (RFC 5321 4.5.3.1.10). */
+static bool is_crowd(const struct parcel *p)
+{
+	bool room = false, crowd = false;
+
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct parcel_recipient *r = &p->recipients[i];
+
+		room |= !r->settled && r->outcome.class == CLASS_OK;
+		crowd |= !r->settled && r->outcome.crowded;
+	}
+	return room && crowd;
+}
+
+/* Another host may know better about what was not final. True: somebody is left for it, or for
+ * this one `again`. */
+static bool outcomes_settle(struct parcel *p, bool again, bool *good)
 {
 	bool others = more_hosts(p), left = false;
 
@@ -372,7 +388,7 @@ static bool outcomes_settle(struct parcel *p, bool *good)
 			r->success = p->success;
 		}
 		*good |= r->outcome.class == CLASS_OK;
-		r->settled = r->settled || final || !others;
+		r->settled = r->settled || final || !(others || (again && r->outcome.crowded));
 		left |= !r->settled;
 		if (!r->settled)
 			log_event(LEVEL_DEBUG, NULL, "next_host", LOG_ID("id", p->work->id),
@@ -388,7 +404,7 @@ static void sent(struct attempt *a, bool usable, bool stale)
 {
 	struct send_lane *l = a->lane;
 	struct parcel *p = a->parcel;
-	bool good = false;
+	bool good = false, again = usable && is_crowd(p);
 
 	a->parcel = NULL;
 	if (stale) {
@@ -398,10 +414,15 @@ static void sent(struct attempt *a, bool usable, bool stale)
 	}
 	p->tried |= hop_bit(a);
 	p->hosts_tried++;
-	if (outcomes_settle(p, &good))
+	if (outcomes_settle(p, again, &good)) {
+		if (again) {
+			p->tried &= ~hop_bit(a);
+			p->hosts_tried--;
+		}
 		lane_put_back(l, p);
-	else
+	} else {
 		parcel_return(p);
+	}
 	lane_sent(l, a, usable, good ? LANE_TAKEN : usable ? LANE_REFUSED : LANE_LOST);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A parcel as transactions of the client. Content that is in memory goes out from there; the rest
+ * A parcel as a transaction of the client. Content that is in memory goes out from there; the rest
  * is read from the store piece by piece while the connection takes it. Where the server might not
  * be able to take it as it is, all of it is looked at before a word is said, and then goes through
- * the conversion to 7 bit (mail/sevenbit). Recipients that a transaction had no room for go with
- * the next one at once (RFC 5321 4.5.3.1.10).
+ * the conversion to 7 bit (mail/sevenbit).
  */
 #include "queue/attempt.h"
 
@@ -39,7 +38,7 @@ struct sending { /* in the parcel's arena */
 	uint64_t offset, size;
 	struct sevenbit *seven;
 	struct buf converted;
-	bool converting, converted_all;
+	bool converting, converted_all; /* all: nothing of it is left */
 	struct client_outcome refused;
 	bool unreadable;
 	void (*done)(struct attempt *a, bool usable, bool stale);
@@ -194,15 +193,12 @@ static int more_converted(void *ctx, struct str *octets)
 	return octets->len > 0 ? 1 : answer < 0 ? -1 : 0;
 }
 
-/* Where the transaction gets its content from, from the start. */
+/* Where the transaction gets its content from. */
 static void content_give(struct sending *s)
 {
 	struct client_transaction *t = &s->t;
 
-	s->offset = s->piece = t->piece_count = 0;
-	for (size_t i = 0; i < s->piece_count; i++)
-		s->offset += s->pieces[i].len;
-	s->converted_all = false;
+	t->piece_count = 0;
 	t->more = s->converting ? more_converted : s->offset < s->size ? more : NULL;
 	if (s->converting)
 		return;
@@ -299,40 +295,6 @@ static void outcome_copy(struct sending *s, size_t i)
 	s->p->recipients[s->which[i]].outcome = o;
 }
 
-static void begin(struct sending *s);
-
-static bool is_final(const struct client_outcome *o)
-{
-	return o->class != CLASS_TEMPORARY && o->class != CLASS_NEXT_HOST;
-}
-
-/* Those that were too many stay. False: there are none, or it would be no better with the next. */
-static bool crowd_stays(struct sending *s)
-{
-	bool room = false, crowd = false;
-	size_t count = 0;
-
-	for (size_t i = 0; i < s->t.count; i++) {
-		room |= s->recipients[i].outcome.class == CLASS_OK;
-		crowd |= s->recipients[i].outcome.crowded;
-	}
-	if (!room || !crowd)
-		return false;
-	for (size_t i = 0; i < s->t.count; i++) {
-		const struct client_outcome *o = &s->recipients[i].outcome;
-
-		if (o->crowded) {
-			s->which[count] = s->which[i];
-			s->recipients[count++] = s->recipients[i];
-		} else if (is_final(o)) {
-			/* Whoever sends this parcel once more must leave these out. */
-			s->p->recipients[s->which[i]].settled = true;
-		}
-	}
-	s->t.count = count;
-	return true;
-}
-
 static void transaction_done(void *ctx, struct client *c, bool usable)
 {
 	struct sending *s = ctx;
@@ -341,11 +303,6 @@ static void transaction_done(void *ctx, struct client *c, bool usable)
 	(void)c;
 	for (size_t i = 0; i < s->t.count && !stale; i++)
 		outcome_copy(s, i);
-	if (usable && crowd_stays(s)) {
-		s->a->sent++;
-		begin(s);
-		return;
-	}
 	if (s->reader) {
 		s->reader->owner = NULL;
 		if (!s->reader->busy)
@@ -379,18 +336,6 @@ static void recipients_fill(struct sending *s)
 	s->t.recipients = s->recipients;
 }
 
-/* A transaction with those that are left. */
-static void begin(struct sending *s)
-{
-	struct client_transaction *t = &s->t;
-
-	content_give(s);
-	t->prepare = !s->seven && must_look(s) ? look : NULL;
-	if (t->more && !t->prepare && !s->converting)
-		reader_start(s, NULL); /* while the envelope is spoken about */
-	client_send(s->a->client, t);
-}
-
 struct sending *sending_start(struct attempt *a, struct parcel *p,
 	void (*done)(struct attempt *a, bool usable, bool stale))
 {
@@ -403,6 +348,8 @@ struct sending *sending_start(struct attempt *a, struct parcel *p,
 	s->done = done;
 	s->size = p->work->size;
 	s->piece_count = message_pieces(m, s->pieces);
+	for (size_t i = 0; i < s->piece_count; i++)
+		s->offset += s->pieces[i].len; /* what is behind them is in the store */
 	recipients_fill(s);
 	t->sender = p->mail_from;
 	t->size = s->size;
@@ -412,6 +359,10 @@ struct sending *sending_start(struct attempt *a, struct parcel *p,
 	t->smtputf8 = m->envelope.smtputf8;
 	t->done = transaction_done;
 	t->ctx = s;
-	begin(s);
+	content_give(s);
+	t->prepare = must_look(s) ? look : NULL;
+	if (t->more && !t->prepare)
+		reader_start(s, NULL); /* while the envelope is spoken about */
+	client_send(a->client, t);
 	return s;
 }
