@@ -88,9 +88,9 @@ static const struct tmail_option options[] = {
 		"it, which saves a wait."),
 	TMAIL_CHOICE(struct queue_settings, convert_8bit, "convert_8bit", "convert",
 		"convert bounce send",
-		"What becomes of 8-bit content for a server without 8BITMIME: it is converted, which "
-		"breaks a DKIM signature, and bounced where it cannot be (its header is not ASCII, "
-		"the part is signed); or always bounced; or sent as it is."),
+		"What becomes of 8-bit content for a server without 8BITMIME: it is converted, "
+		"which breaks a DKIM signature, and bounced where it cannot be (its header is not "
+		"ASCII, the part is signed); or always bounced; or sent as it is."),
 	DURATION(timeout_connect, "timeout_connect", "30s", SECOND, HOUR,
 		"The wait for a connection to one of a host's addresses."),
 	SAMPLED(TMAIL_TYPE_DURATION, int64_t, timeout_command, "timeout_command", "5m", SECOND, DAY,

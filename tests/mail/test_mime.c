@@ -13,8 +13,8 @@ static const char *const kinds[] = { [MIME_TEXT] = "text",
 	[MIME_MULTIPART] = "multipart",
 	[MIME_MESSAGE] = "message" };
 
-/* "h" a header line, "[kind]" its end, "." a body's line, "|" a boundary, "!" broken. `most`: octets
- * that are shown at once. */
+/* "h" a header line, "[kind]" its end, "." a body's line, "|" a boundary, "!" broken. `most`:
+ * octets that are shown at once. */
 static void outline(struct str message, size_t most, struct buf *out)
 {
 	struct mime m = { .len = 0 };

@@ -53,8 +53,8 @@ END_TEST
 START_TEST(what_was_never_declared_gets_its_header)
 {
 	becomes("Subject: x\n\n\351\n",
-		"Subject: x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=unknown-8bit\n" CTE
-		"quoted-printable\n\n=E9\n");
+		"Subject: x\nMIME-Version: 1.0\n"
+		"Content-Type: text/plain; charset=unknown-8bit\n" CTE "quoted-printable\n\n=E9\n");
 }
 END_TEST
 
