@@ -17,8 +17,8 @@ struct location { /* of the hop of the same index */
 	size_t count, others; /* addresses; those that are not this server's */
 	bool own;             /* by its name, or one of its addresses */
 };
-/* done: once, later, on the loop of the subject, unless that is cancelled; locations and the route are
- * valid during it. `name` is this server's, or empty. A reference of the route is taken. */
+/* done: once, later, on the loop of the subject, unless that is cancelled; locations and the route
+ * are valid during it. `name` is this server's, or empty. A reference of the route is taken. */
 void hops_locate(struct subject *subject, struct route *route, struct str name,
 	void (*done)(void *ctx, struct route *route, const struct location *locations), void *ctx);
 

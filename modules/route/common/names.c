@@ -2,7 +2,7 @@
  *
  * Names, folded. What libidn2 makes of a name is judged as if it had been written so.
  */
-#include "modules/route/common/names.h"
+#include "names.h"
 
 #include "base/encode.h"
 

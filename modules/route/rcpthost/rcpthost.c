@@ -4,7 +4,7 @@
  * cached table "rcpthost", and has the commands. What makes a recipient of a local domain exist
  * is other modules' business. The page for administrators is rcpthost.md.
  */
-#include "modules/route/common/names.h"
+#include "../common/names.h"
 
 #include <stdio.h>
 

@@ -5,9 +5,9 @@
  */
 #include "commands.h"
 
+#include "../common/names.h"
 #include "base/ip.h"
 #include "base/num.h"
-#include "modules/route/common/names.h"
 #include "routes.h"
 
 #include <stdio.h>

@@ -6,10 +6,10 @@
  */
 #include "routes.h"
 
+#include "../common/names.h"
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/map.h"
-#include "modules/route/common/names.h"
 
 #include <stdlib.h>
 
