@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""tests/commands/run.py BUILD [both|settings|running|trace|explain]: the command line and the signals
+"""tests/commands/run.py BUILD [both|settings|running|queue|trace|explain]: the command line and the signals
 of tmail. Ends with "N passed, N failed"."""
 import os
 import sys
@@ -10,6 +10,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 
 import both
 import explained
+import queued
 import running
 import settings
 import traced
@@ -20,7 +21,7 @@ def main():
     build = os.path.join(TOP, sys.argv[1])
     cases = Cases()
     for name, part in (("both", both), ("settings", settings), ("running", running),
-                       ("trace", traced), ("explain", explained)):
+                       ("queue", queued), ("trace", traced), ("explain", explained)):
         if name in sys.argv[2:] or not sys.argv[2:]:
             part.run(cases, build)
     return cases.end()

@@ -31,9 +31,11 @@ def asked(server, recipient="a@example.com"):
     return answer
 
 
-def no_command(server, *words):
+def not_configured(server, module, *words):
+    """The command of a module that is installed, and not in the configuration."""
     run = server.command(*words, check=False)
-    assert run.returncode == 2 and f"no command '{words[0]}" in run.stderr, run
+    assert run.returncode == 2, run
+    assert run.stderr == f"tmail: {words[0]}: module {module} is not in the configuration\n", run
 
 
 def database(build):
@@ -59,6 +61,8 @@ def queue(build):
     """It runs, takes no mail for now, and says why."""
     with without(build, "store/journal") as server:
         server.lines.wait(r"warning queue_absent .*store/journal")
+        (row,) = server.json("check")
+        assert row["level"] == "warning" and "store/journal" in row["text"], row
         session = Session(server.port)
         session.expect("EHLO client.test", 250)
         code, text = session.ask("MAIL FROM:<a@example.org>")
@@ -70,7 +74,7 @@ def queue(build):
 
 def rcpthost(build):
     with without(build, "route/rcpthost") as server:
-        no_command(server, "rcpthost", "list")
+        not_configured(server, "route/rcpthost", "rcpthost", "list")
         assert asked(server)[0] == 554
         server.command("relayip", "add", "127.0.0.1")
         assert asked(server)[0] == 250
@@ -78,7 +82,7 @@ def rcpthost(build):
 
 def relayip(build):
     with without(build, "auth/relayip") as server:
-        no_command(server, "relayip", "list")
+        not_configured(server, "auth/relayip", "relayip", "list")
         assert asked(server)[0] == 554
         server.command("rcpthost", "add", "example.com")
         assert asked(server)[0] == 250
@@ -88,6 +92,8 @@ def router(build, *names):
     """Mail is kept, and the queue says why."""
     with without(build, *names) as server:
         server.command("rcpthost", "add", "example.com")
+        if "route/table" in names:
+            assert "route/mx" in server.command("check")
         session = Session(server.port)
         content = b"Subject: x\r\n\r\nx\r\n"
         assert session.message("a@client.test", ["b@example.com"], content)[0] == 250
@@ -95,7 +101,7 @@ def router(build, *names):
         row = server.queue_row("Scheduled")
         assert "router" in row["reason"], row
         if "route/table" in names:
-            no_command(server, "routes", "list")
+            not_configured(server, "route/table", "routes", "list")
 
 
 def package(build):
