@@ -235,27 +235,29 @@ START_TEST(a_chunk_that_does_not_belong_is_told_what_is_missing_behind_its_octet
 }
 END_TEST
 
+enum { HOUR = 3600000 }; /* what is not over by our clock is not by the real one either */
+
 START_TEST(a_message_in_chunks_has_the_time_of_one_message)
 {
-	house_open("timeout_message = \"10s\"; timeout_command = \"1h\"; timeout_data = \"1h\";",
+	house_open("timeout_message = \"10h\"; timeout_command = \"20h\"; timeout_data = \"20h\";",
 		HOUSE_TABLES);
 	struct talk *t = talk_addressed();
 	for (int i = 0; i < 3; i++) {
 		talk_ask(t, "BDAT 3\r\nx", "250 2.0.0 Chunk");
-		house_later(3000);
+		house_later(3 * HOUR);
 	}
 	talk_ask(t, "NOOP", "250");
-	house_later(1001);
+	house_later(HOUR + 1);
 	talk_hear(t, "421 4.4.2 Timeout");
 	talk_hear_end(t);
 	talk_close(&t);
 	/* in the middle of a chunk as well */
 	t = talk_addressed();
 	talk_ask(t, "BDAT 3\r\nx", "250 2.0.0 Chunk");
-	house_later(6000);
+	house_later(6 * HOUR);
 	talk_say(t, "BDAT 3\r\nx");
 	usleep(1000);
-	house_later(4001);
+	house_later(4 * HOUR + 1);
 	talk_hear(t, "421 4.4.2 Timeout");
 	talk_hear_end(t);
 	talk_close(&t);
