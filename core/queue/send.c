@@ -222,13 +222,16 @@ static void looked(struct sending *s)
 	const struct queue_settings *settings = queue_settings_now(s->a->lane->ql);
 	struct sevenbit_seen seen = sevenbit_seen(s->seven);
 	unsigned offers = client_offers(s->a->client);
+	bool report = s->p->work->m->envelope.sender.len == 0;
 
 	s->t.smtputf8 = s->p->work->m->envelope.smtputf8 && seen.header;
 	if (!seen.eight || offers & CLIENT_8BITMIME || settings->convert_8bit == CONVERT_SEND)
 		return;
 	if (s->t.smtputf8 && !(offers & CLIENT_SMTPUTF8))
 		return; /* that is said by the client, and is more */
-	if (settings->convert_8bit == CONVERT_BOUNCE || seen.refusal) {
+	if (report && seen.refusal)
+		return; /* nobody could be told that it did not go */
+	if (!report && (settings->convert_8bit == CONVERT_BOUNCE || seen.refusal)) {
 		refuse(s, settings->convert_8bit == CONVERT_BOUNCE ? NULL : seen.refusal);
 		return;
 	}

@@ -19,10 +19,10 @@ class Town:
     """A server whose mail all goes to one sink, `town.far`; what that says to a recipient is in
     `town.says`, by the first letters of its address. Mail to home.test arrives at `town.home`."""
 
-    def __init__(self, settings="", offers=None):
+    def __init__(self, settings="", offers=None, home=None):
         self.says, self.asked = {}, 0
         self.far = Sink(answer=self.answer, offers=offers)
-        self.home = Sink()
+        self.home = Sink(offers=home)
         self.server = Tmail(BUILD, f'queue = {{ host_rest = "0"; {settings} }};\n')
 
     def answer(self, verb, argument):
@@ -222,6 +222,20 @@ def without_smtputf8_a_report_is_ascii():
         assert report.recipient["original-recipient"] == "utf-8; n\\x{F6}@far.test"
 
 
+def a_report_reaches_a_server_of_seven_bits():
+    with Town('convert_8bit = "bounce";', home=("PIPELINING",)) as town:
+        town.says["no"] = "550 5.1.1 no"
+        body = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n" \
+            b"Content-Transfer-Encoding: 8bit\r\n\r\nh\xc3\xb6r\r\n"
+        town.send("no@far.test", content=body)
+        report = town.reports()[0]
+        assert report.octets.isascii() and b"h=C3=B6r\r\n" in report.returned, report.returned
+        # What has no other form goes as it is: a report that is dropped helps nobody.
+        town.send("no@far.test", content=b"Subject: \xfc\r\n\r\nx\r\n")
+        assert b"Subject: \xfc\r\n" in town.home.wait(2)[1].content
+        town.empty()
+
+
 def hostile_words_stay_in_their_place():
     words = "550 5.1.1 x\x1b[2J\x01\x7f\u00ff Action: delivered --=_tmail_0 " + "long " * 150
     with Town() as town:
@@ -347,7 +361,8 @@ CASES = (
     nobody_is_told_who_wants_to_know_nothing,
     a_report_that_cannot_be_delivered_is_dropped_and_logged,
     a_sender_of_utf8_gets_a_report_of_utf8, without_smtputf8_a_report_is_ascii,
-    hostile_words_stay_in_their_place, words_come_from_a_template,
+    a_report_reaches_a_server_of_seven_bits, hostile_words_stay_in_their_place,
+    words_come_from_a_template,
     an_administrators_bounce_is_reported_running_or_not,
     delivering_starts_and_stops_with_a_reload,
     whoever_failed_is_told_of_whatever_was_killed_when,
