@@ -313,18 +313,14 @@ static void recipient_decide(struct subject *s, const struct edit *e)
 static void recipients_discard(struct subject *s)
 {
 	const struct message *m = s->message;
-	const struct recipient_verdict *v = s->verdicts;
 
-	while (v) {
-		if (v->verdict != TMAIL_DISCARD) {
-			v = v->next;
+	for (const struct recipient_verdict *v = s->verdicts; v; v = v->next) {
+		if (v->verdict != TMAIL_DISCARD)
 			continue;
-		}
 		log_event(LEVEL_INFO, s->log, "recipient_discarded",
 			LOG_ID("id", id_tm(m->envelope.id)),
 			LOG_STR("to", str_tm(m->recipients[v->index].address)));
-		recipient_remove(s, v->index);
-		v = s->verdicts; /* that one is gone from the list */
+		recipient_remove(s, v->index); /* v too, whose memory is the message's */
 	}
 }
 

@@ -93,7 +93,6 @@ static bool settings_check(struct instance *i, struct generation *g, struct why 
 	if (!i->descriptor->check)
 		return true;
 	c = call_take(g, i, 0, NULL, NULL, TMAIL_POINTS, 0);
-	c->public.self = NULL;
 	status = call_step(c, i->descriptor->check);
 	if (status != TMAIL_OK)
 		why_set(why, "%.*s",

@@ -178,6 +178,18 @@ START_TEST(a_body_may_be_taken_away_altogether)
 }
 END_TEST
 
+START_TEST(a_body_that_was_spooled_stays_when_the_header_changes)
+{
+	begin(A BODY);
+	world.subject.message->spool_size = 100;
+	make(add_one);
+	ck_assert_str_eq(buf_c(&world.subject.message->data), "X: v\r\n" A BODY);
+	ck_assert_uint_eq(world.subject.message->spool_size, 100);
+	ck_assert(!world.subject.message->spool_stale);
+	world_end(&world);
+}
+END_TEST
+
 enum { PIECE = 1024 * 1024 };
 static int taken;
 static void body_without_end(struct tmail_call *call, const struct tmail_edit *e)
@@ -446,6 +458,33 @@ START_TEST(who_is_discarded_is_gone_without_a_word)
 }
 END_TEST
 
+static void discard_last(struct tmail_call *call, const struct tmail_edit *e)
+{
+	e->recipient_verdict(call, 1, TMAIL_REJECT, 0, text(""), text("b"));
+	e->recipient_verdict(call, 2, TMAIL_DISCARD, 0, text(""), text(""));
+}
+
+static void decide_first(struct tmail_call *call, const struct tmail_edit *e)
+{
+	e->recipient_verdict(call, 0, TMAIL_REJECT, 0, text(""), text("a"));
+}
+
+START_TEST(another_module_s_word_comes_behind_what_is_left)
+{
+	const struct recipient_verdict *v;
+
+	begin(A BODY);
+	make(discard_last);
+	make(decide_first);
+	v = message_verdicts(&world.subject);
+	ASSERT_STR(v->text, "b");
+	ck_assert_ptr_nonnull(v->next);
+	ASSERT_STR(v->next->text, "a");
+	ck_assert_ptr_null(v->next->next);
+	world_end(&world);
+}
+END_TEST
+
 static void decide_twice(struct tmail_call *call, const struct tmail_edit *e)
 {
 	e->recipient_verdict(call, 0, TMAIL_TEMPFAIL, 0, text(""), text("first"));
@@ -507,10 +546,11 @@ END_TEST
 TEST_MAIN("host/edit", a_field_is_added_put_changed_and_removed_where_it_was_said,
 	edits_are_made_in_their_order_each_over_the_one_before,
 	a_message_without_a_header_gets_one_and_keeps_its_body, a_body_may_be_taken_away_altogether,
+	a_body_that_was_spooled_stays_when_the_header_changes,
 	edits_take_no_more_memory_than_all_messages_may,
 	nothing_is_edited_but_at_the_end_of_the_message, addresses_are_those_of_the_one_grammar,
 	a_sender_may_be_nobody_a_recipient_not, recipients_come_and_go_by_their_address,
 	single_recipients_are_decided_apart, what_was_decided_about_a_recipient_moves_with_it,
 	a_recipient_has_the_number_that_the_module_saw, who_is_discarded_is_gone_without_a_word,
-	the_first_word_about_a_recipient_stands,
+	another_module_s_word_comes_behind_what_is_left, the_first_word_about_a_recipient_stands,
 	nonsense_about_a_recipient_is_refused_or_made_sense_of)

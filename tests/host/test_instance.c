@@ -51,6 +51,8 @@ static const struct tmail_operation work[] = { { 1, 0, world_operation },
 static const struct tmail_service serves_now[] = { { "x", NULL, TMAIL_LIST(now) } };
 static const struct tmail_service serves_work[] = { { "x", NULL, TMAIL_LIST(work) } };
 static const struct tmail_verb verbs[] = { { .name = "x y", .summary = "X.", .run = world_verb } };
+MODULE(module_fails, "test/fails", .self_size = sizeof(int), .start = start, .stop = stop,
+	.hooks = TMAIL_LIST(hooks_work));
 MODULE(module_now, "test/now", .hooks = TMAIL_LIST(hooks_now), .services = TMAIL_LIST(serves_now));
 MODULE(module_later, "test/later", .hooks = TMAIL_LIST(hooks_later));
 MODULE(module_work, "test/work", .hooks = TMAIL_LIST(hooks_work));
@@ -60,6 +62,7 @@ MODULE(module_verbs, "test/verbs", .verbs = TMAIL_LIST(verbs));
 static struct generation *made(const char *conf)
 {
 	module_preload(&module);
+	module_preload(&module_fails);
 	module_preload(&module_now);
 	module_preload(&module_later);
 	module_preload(&module_work);
@@ -181,6 +184,7 @@ START_TEST(a_start_that_fails_is_told_in_its_words_or_ours_and_has_no_stop)
 	ck_assert(!made("modules = ({ module = \"test/module\"; });"));
 	ASSERT_HAS(world_problem(&world, 0), "it did not start and does not say why");
 	ck_assert_str_eq(order, "CS");
+	ck_assert(!made("modules = ({ module = \"test/fails\"; });")); /* its workers go too */
 	finish();
 }
 END_TEST
