@@ -37,7 +37,7 @@ struct queue_loop {
 	struct map lanes;              /* struct send_lane by key */
 	struct map rests;              /* struct rest by host or address */
 	struct map routes;             /* struct route_kept by question */
-	unsigned routes_forgotten;     /* how often: an answer to what was asked before is not kept */
+	unsigned routes_forgotten;     /* how often: no earlier question is kept */
 	struct map asking;             /* questions for routes under way, by domain: share.c */
 	struct link waiting, wanting;  /* lanes that wait for their first connection; for more */
 	struct link idle;              /* attempts, idle for longest first */

@@ -152,7 +152,8 @@ START_TEST(what_would_be_listed_is_counted_in_groups)
 		"columns host|recipients:int|messages:int|oldest\n"
 		"row mx.two.org[192.0.2.2:25]|1|1|2026-01-31T10:30:00Z\n");
 	ck_assert_str_eq(printed("queue count --by colour", VERB_FAILED),
-		"fail queue count: --by wants state, domain, sender, reason or host, not 'colour'\n");
+		"fail queue count: --by wants state, domain, sender, reason or host, "
+		"not 'colour'\n");
 	queued_end();
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A transaction from its beginning to its end, whichever end: what is told, given back, kept for the
- * next one.
+ * A transaction from its beginning to its end, whichever end: what is told, given back, kept for
+ * the next one.
  */
 #include "smtp/transaction.h"
 #include "tests/smtp/modules.h"
