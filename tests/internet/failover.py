@@ -49,7 +49,7 @@ class FailOver(World):
         zone += "".join(f"two MX {n} h{n}.two\nh{n}.two A {address(60 + n)}\n" for n in (1, 2, 3))
         zone += f"no MX 1 h1.no\nno MX 2 h2.no\nh1.no A {address(71)}\nh2.no A {address(72)}\n"
         zone += f"rest MX 1 h1.rest\nrest MX 2 good\nh1.rest A {address(75)}\n"
-        super().__init__(build, {"test": zone}, queue='host_rest = "1h";')
+        super().__init__(build, {"test": zone}, queue='host_rest = "1h"; max_messages_connection = 1;')
         self.good = self.sink(GOOD)
         self.bad = {name: self.sink(address(n), table)
                     for n, (name, (table, _)) in enumerate(HOSTS.items(), 1)}

@@ -59,7 +59,7 @@ class Lies(World):
         self.at = {name: f"192.0.2.{n}" for n, name in enumerate(names, 1)}
         zone = f"honest MX 10 mx.honest\nmx.honest A {HONEST}\n" + "".join(
             f"{name} MX 10 mx.{name}\nmx.{name} A {address}\n" for name, address in self.at.items())
-        super().__init__(build, {"test": zone}, queue='host_rest = 0; retry_min = "1h"; '
+        super().__init__(build, {"test": zone}, queue='host_rest = 0; '
                          'timeout_command = "2s"; timeout_data = "6s";')
         self.honest = self.sink(HONEST)
 
@@ -87,8 +87,7 @@ class Lies(World):
         assert re.search(words, row["reason"]) and row["reason"].isprintable(), row
         added, due = (datetime.datetime.fromisoformat(row[c].replace("Z", "+00:00"))
                       for c in ("added", "next_delivery"))
-        if unknown:
-            assert due - added >= datetime.timedelta(minutes=10), row
+        assert (due - added >= datetime.timedelta(minutes=10)) == unknown, row
 
     def drip(self):
         """Slowly, and correct: an octet a packet."""

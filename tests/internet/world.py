@@ -4,6 +4,7 @@ their own that all listen on port 25, and the tmail that sends to them."""
 import contextlib
 import itertools
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,6 +23,9 @@ MODULES = """(
   { module = "route/table"; ttl = "0"; },
   { module = "route/mx"; }
 )"""
+
+# What no server may say, whatever the others do.
+BAD = re.compile(r"Sanitizer|runtime error|server_(crashed|ended|killed)")
 
 BACK = "203.0.113.1"  # where reports go
 CLIENT = "client MX 10 back.client\nback.client A " + BACK + "\n"
@@ -50,8 +54,11 @@ class World:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, trouble, *_):
+        status, lines = self.server.stop(), self.server.lines.lines
         self.stack.close()
+        bad = [line for line in lines if BAD.search(line)]
+        assert trouble or status == 0 and not bad, f"tmail ended with {status}: {bad[:20]}"
 
     # ---- who is there --------------------------------------------------------------------------
 

@@ -127,7 +127,7 @@ TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
 
 def scripts(run, build, env=None, mark=""):
     """Those that run the program itself, in the order from small to large."""
-    for name in ("dialog", "daemon", "modules", "commands"):
+    for name in ("dialog", "daemon", "modules", "commands", "internet"):
         run.script(name + mark, ["python3", f"tests/{name}/run.py", build], env)
 
 
@@ -139,7 +139,7 @@ def steps(run, sanitizers):
     yield "unit", lambda: run.unit("unit", "build-test")
     yield "programs", lambda: scripts(run, "build-test")
     yield "sdk", lambda: run.script("sdk", ["sh", "tests/sdk/run", os.path.join(TOP, "build-test/tmail-module-test")])
-    for name in ("internet", "peers", "crash"):
+    for name in ("peers", "crash"):
         yield name, lambda name=name: run.script(name, ["python3", f"tests/{name}/run.py", "build-test"])
     if not sanitizers:
         return
