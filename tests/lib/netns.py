@@ -13,8 +13,6 @@ import sys
 NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")
 SIX = "2001:db8::{:x}"  # of these the first 63 can be had
 MARK = "TMAIL_TEST_NETWORK"
-
-
 UNSHARE = ["unshare", "--net"]
 
 
