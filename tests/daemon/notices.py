@@ -279,7 +279,8 @@ def words_come_from_a_template():
         # Another, of the first tmail; the old stays while the new is wrong.
         town.server.write("Hi ${me}\n{{.Rcpt}}\n", "tpl/bounce.tpl")
         run = town.server.command("check", check=False)
-        assert run.returncode == 1 and "bounce.tpl, line 2: there is no name 'Rcpt'" in run.stderr, run
+        assert run.returncode == 1, run
+        assert "bounce.tpl, line 2: there is no name 'Rcpt'" in run.stderr, run
         assert town.server.command("reload", check=False).returncode == 1
         town.send("no@far.test")
         assert town.reports(2)[1].text.startswith("mx.test sagt: ")
@@ -296,7 +297,8 @@ def an_administrators_bounce_is_reported_running_or_not():
         town.server.write("${me} ${sender} ${recipients}", "tpl/bounce.tpl")
         with open(town.server.conf, encoding="utf-8") as f:
             text = f.read()
-        text = text.replace("deliver = false;", 'deliver = false; bounce_template = "tpl/bounce.tpl";')
+        text = text.replace("deliver = false;",
+                            'deliver = false; bounce_template = "tpl/bounce.tpl";')
         town.server.write(text)
         town.server.command("reload")
         ids = [town.send((f"{n}@far.test", " ORCPT=rfc822;o@far.test"), mail=" ENVID=e")
