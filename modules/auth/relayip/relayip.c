@@ -115,48 +115,40 @@ static int take_network(struct tmail_call *call, const struct tmail_list *values
 	return TMAIL_REFUSED;
 }
 
-static int add(struct tmail_call *call, const struct tmail_list *values)
+/* A statement about the network that was given; `otherwise`: what it is when nothing changed. */
+static int change(struct tmail_call *call, const struct tmail_list *values, struct tmail_str sql,
+	const char *otherwise)
 {
 	char room[NETWORK_TEXT];
 	struct tmail_str text;
 	struct tmail_sql_value key;
-	struct tmail_sql_result result = { .size = sizeof result };
-	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 1,
-		.sql = TMAIL_STR("insert into relay_ip_oks (ip) values (?)"),
-		.parameters = &key };
+	struct tmail_sql_query query = {
+		.size = sizeof query, .count = 1, .sql = sql, .parameters = &key
+	};
+	int status;
 
 	if (take_network(call, values, room, &text) != TMAIL_OK)
 		return TMAIL_REFUSED;
 	key = tmail_sql_text(text);
-	if (tmail_sql_change(call, "relayip", &query, &result) == TMAIL_OK)
-		return TMAIL_OK;
-	if (!result.duplicate)
-		return tmail_sql_fail(call, &result);
-	call->host->emit->fail(call, "IP %.*s may relay already", (int)text.len, text.data);
+	status = tmail_sql_put(call, "relayip", &query);
+	if (status != TMAIL_NOT_FOUND)
+		return status;
+	call->host->emit->fail(call, "IP %.*s %s", (int)text.len, text.data, otherwise);
 	return TMAIL_REFUSED;
+}
+
+static int add(struct tmail_call *call, const struct tmail_list *values)
+{
+	struct tmail_str sql = TMAIL_STR("insert into relay_ip_oks (ip) values (?)");
+
+	return change(call, values, sql, "may relay already");
 }
 
 static int del(struct tmail_call *call, const struct tmail_list *values)
 {
-	char room[NETWORK_TEXT];
-	struct tmail_str text;
-	struct tmail_sql_value key;
-	struct tmail_sql_result result = { .size = sizeof result };
-	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 1,
-		.sql = TMAIL_STR("delete from relay_ip_oks where ip = ?"),
-		.parameters = &key };
+	struct tmail_str sql = TMAIL_STR("delete from relay_ip_oks where ip = ?");
 
-	if (take_network(call, values, room, &text) != TMAIL_OK)
-		return TMAIL_REFUSED;
-	key = tmail_sql_text(text);
-	if (tmail_sql_change(call, "relayip", &query, &result) != TMAIL_OK)
-		return tmail_sql_fail(call, &result);
-	if (result.changed > 0)
-		return TMAIL_OK;
-	call->host->emit->fail(call, "IP %.*s is not listed", (int)text.len, text.data);
-	return TMAIL_REFUSED;
+	return change(call, values, sql, "is not listed");
 }
 
 static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
@@ -176,17 +168,10 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 static int list(struct tmail_call *call, const struct tmail_list *values)
 {
 	static const char *const names[] = { "id:int", "ip" };
-	struct tmail_sql_result result = { .size = sizeof result };
-	struct tmail_sql_query query = { .size = sizeof query,
-		.sql = TMAIL_STR("select id, ip from relay_ip_oks order by id"),
-		.row = list_row,
-		.ctx = call };
+	struct tmail_str sql = TMAIL_STR("select id, ip from relay_ip_oks order by id");
 
 	(void)values;
-	call->host->emit->columns(call, names, 2);
-	if (call->host->ask(call, TMAIL_SQL, TMAIL_SQL_QUERY, &query, &result) != TMAIL_OK)
-		return tmail_sql_fail(call, &result);
-	return TMAIL_OK;
+	return tmail_sql_list(call, names, 2, sql, list_row);
 }
 
 /* ---- the descriptor -------------------------------------------------------------------- */

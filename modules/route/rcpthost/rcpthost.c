@@ -13,13 +13,16 @@
 
 /* ---- the table ------------------------------------------------------------------------- */
 
+/* Of the columns is_local, is_alias. */
+static const char *kind_of(const struct tmail_sql_value *columns)
+{
+	return columns[1].integer ? "alias" : columns[0].integer ? "local" : "remote";
+}
+
 static int row_kind(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
 {
-	const char **kind = ctx;
-
-	if (n < 2)
-		return 0;
-	*kind = columns[1].integer ? "alias" : columns[0].integer ? "local" : "remote";
+	if (n == 2)
+		*(const char **)ctx = kind_of(columns);
 	return 0;
 }
 
@@ -70,52 +73,44 @@ static int take_hostname(struct tmail_call *call, const struct tmail_list *value
 	return TMAIL_REFUSED;
 }
 
-static int add(struct tmail_call *call, const struct tmail_list *values)
+/* A statement about the hostname that was given, and, with `count` 2, whether it is local;
+ * `otherwise`: what it is when nothing changed. */
+static int change(struct tmail_call *call, const struct tmail_list *values, struct tmail_str sql,
+	uint32_t count, const char *otherwise)
 {
 	char room[NAME_MAX_LEN + 1];
 	struct tmail_str hostname;
-	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_value parameters[2];
-	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 2,
-		.sql = TMAIL_STR("insert into rcpt_hosts (hostname, is_local, is_alias)"
-				 " values (?, ?, 0)"),
-		.parameters = parameters };
+	struct tmail_sql_query query = {
+		.size = sizeof query, .count = count, .sql = sql, .parameters = parameters
+	};
+	int status;
 
 	if (take_hostname(call, values, room, &hostname) != TMAIL_OK)
 		return TMAIL_REFUSED;
 	parameters[0] = tmail_sql_text(hostname);
 	parameters[1] = tmail_sql_integer(tmail_value(values, "local").data != NULL);
-	if (tmail_sql_change(call, "rcpthost", &query, &result) == TMAIL_OK)
-		return TMAIL_OK;
-	if (!result.duplicate)
-		return tmail_sql_fail(call, &result);
+	status = tmail_sql_put(call, "rcpthost", &query);
+	if (status != TMAIL_NOT_FOUND)
+		return status;
 	call->host->emit->fail(
-		call, "Hostname %.*s already in rcpthosts", (int)hostname.len, hostname.data);
+		call, "Hostname %.*s %s", (int)hostname.len, hostname.data, otherwise);
 	return TMAIL_REFUSED;
+}
+
+static int add(struct tmail_call *call, const struct tmail_list *values)
+{
+	struct tmail_str sql = TMAIL_STR("insert into rcpt_hosts (hostname, is_local, is_alias)"
+					 " values (?, ?, 0)");
+
+	return change(call, values, sql, 2, "already in rcpthosts");
 }
 
 static int del(struct tmail_call *call, const struct tmail_list *values)
 {
-	char room[NAME_MAX_LEN + 1];
-	struct tmail_str hostname;
-	struct tmail_sql_result result = { .size = sizeof result };
-	struct tmail_sql_value key;
-	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 1,
-		.sql = TMAIL_STR("delete from rcpt_hosts where hostname = ?"),
-		.parameters = &key };
+	struct tmail_str sql = TMAIL_STR("delete from rcpt_hosts where hostname = ?");
 
-	if (take_hostname(call, values, room, &hostname) != TMAIL_OK)
-		return TMAIL_REFUSED;
-	key = tmail_sql_text(hostname);
-	if (tmail_sql_change(call, "rcpthost", &query, &result) != TMAIL_OK)
-		return tmail_sql_fail(call, &result);
-	if (result.changed > 0)
-		return TMAIL_OK;
-	call->host->emit->fail(
-		call, "Hostname %.*s is not in rcpthosts", (int)hostname.len, hostname.data);
-	return TMAIL_REFUSED;
+	return change(call, values, sql, 1, "is not in rcpthosts");
 }
 
 static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
@@ -123,10 +118,11 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 	struct tmail_call *call = ctx;
 	struct tmail_str values[3];
 	char id[24];
-	const char *kind = columns[3].integer ? "alias" : columns[2].integer ? "local" : "remote";
+	const char *kind;
 
 	if (n < 4)
 		return 0;
+	kind = kind_of(columns + 2);
 	values[0].data = id;
 	values[0].len = (size_t)snprintf(id, sizeof id, "%lld", (long long)columns[0].integer);
 	values[1] = columns[1].text;
@@ -138,18 +134,11 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 static int list(struct tmail_call *call, const struct tmail_list *values)
 {
 	static const char *const names[] = { "id:int", "hostname", "kind" };
-	struct tmail_sql_result result = { .size = sizeof result };
-	struct tmail_sql_query query = { .size = sizeof query,
-		.sql = TMAIL_STR("select id, hostname, is_local, is_alias from rcpt_hosts"
-				 " order by hostname"),
-		.row = list_row,
-		.ctx = call };
+	struct tmail_str sql = TMAIL_STR("select id, hostname, is_local, is_alias from rcpt_hosts"
+					 " order by hostname");
 
 	(void)values;
-	call->host->emit->columns(call, names, 3);
-	if (call->host->ask(call, TMAIL_SQL, TMAIL_SQL_QUERY, &query, &result) != TMAIL_OK)
-		return tmail_sql_fail(call, &result);
-	return TMAIL_OK;
+	return tmail_sql_list(call, names, 3, sql, list_row);
 }
 
 /* ---- the descriptor -------------------------------------------------------------------- */

@@ -104,6 +104,33 @@ static inline int tmail_sql_fail(struct tmail_call *call, const struct tmail_sql
 	return TMAIL_REFUSED;
 }
 
+/* For a verb that puts one row into a cached table or takes it out: OK; NOT_FOUND when nothing
+ * changed, since it was there already or was not there; else REFUSED, and the person was told. */
+static inline int tmail_sql_put(
+	struct tmail_call *call, const char *table, const struct tmail_sql_query *query)
+{
+	struct tmail_sql_result result = { sizeof result, 0, 0, 0, { NULL, 0 } };
+	int status = tmail_sql_change(call, table, query, &result);
+
+	if (status != TMAIL_OK && !result.duplicate)
+		return tmail_sql_fail(call, &result);
+	return status == TMAIL_OK && result.changed > 0 ? TMAIL_OK : TMAIL_NOT_FOUND;
+}
+
+/* For a verb that lists: the columns, then `row`, with the call as its ctx, for each row. */
+static inline int tmail_sql_list(struct tmail_call *call, const char *const *columns, uint32_t n,
+	struct tmail_str sql,
+	int (*row)(void *call, const struct tmail_sql_value *columns, uint32_t n))
+{
+	struct tmail_sql_query query = { sizeof query, 0, sql, NULL, row, call };
+	struct tmail_sql_result result = { sizeof result, 0, 0, 0, { NULL, 0 } };
+
+	call->host->emit->columns(call, columns, n);
+	if (call->host->ask(call, TMAIL_SQL, TMAIL_SQL_QUERY, &query, &result) != TMAIL_OK)
+		return tmail_sql_fail(call, &result);
+	return TMAIL_OK;
+}
+
 #ifdef __cplusplus
 }
 #endif
