@@ -76,6 +76,10 @@ static bool way_end(const struct way *way, struct buf *words)
 		if (!worst || (worst->forever && !way->hosts[i].forever))
 			worst = &way->hosts[i];
 	}
+	if (!worst) {
+		buf_add_c(words, "it waits: there is no host");
+		return false;
+	}
 	buf_printf(words, "%s: no host can be tried; %.*s: %.*s",
 		worst->forever ? "it bounces" : "it waits", STR_ARG(worst->hop->host),
 		STR_ARG(worst->left_out));
@@ -165,7 +169,7 @@ static enum verb_result routes_test_run(
 {
 	struct arena *arena = arena_new(1024);
 	enum verb_result result;
-	struct str sender, recipient;
+	struct str sender = STR(""), recipient = STR("");
 	struct way way;
 	struct why why;
 

@@ -195,7 +195,7 @@ static bool peers_are_awake(struct attempt *a)
 			a->peers[n++] = a->peers[i];
 	}
 	a->peer_count = n;
-	if (n == 0)
+	if (n == 0 && why)
 		note(a, why);
 	return n > 0;
 }

@@ -238,7 +238,7 @@ static void mailbox_open(struct task *task)
 /* One task for each loop that is concerned; those without a loop hear last. */
 static void tell(struct commit *batch)
 {
-	struct commit *first[QUEUE_LOOPS_MAX] = { NULL }, *last[QUEUE_LOOPS_MAX];
+	struct commit *first[QUEUE_LOOPS_MAX] = { NULL }, *last[QUEUE_LOOPS_MAX] = { NULL };
 	struct commit *here = NULL, **here_end = &here, *next;
 
 	for (struct commit *c = batch; c; c = next) {

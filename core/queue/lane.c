@@ -498,14 +498,21 @@ void lane_put(struct parcel *p)
 	loop_post(queue_home_of(p->route->key)->loop, &p->task);
 }
 
-/* Those who were at one host, and for whom the next one is looked for, keep what that one said. */
+static struct attempt *bound_and_stopped(struct send_lane *l)
+{
+	LIST_EACH(struct attempt, a, &l->busy, link)
+		if (a->bound && !a->client && parcel_is_stopped(l, a->parcel))
+			return a;
+	return NULL;
+}
+
+/* Those who were at one host, and for whom the next one is looked for, keep what that one said. From
+ * the start each time: when a connection closes, others come and go. */
 static void bound_recall(struct send_lane *l)
 {
-	LIST_EACH(struct attempt, a, &l->busy, link) {
+	for (struct attempt *a; (a = bound_and_stopped(l));) {
 		struct parcel *p = a->parcel;
 
-		if (!a->bound || a->client || !parcel_is_stopped(l, p))
-			continue;
 		a->parcel = NULL;
 		parcel_return(p);
 		connection_closed(l, a, true);

@@ -32,7 +32,7 @@ static int64_t listed_delay(const struct tmail_list *list, uint32_t attempts)
 
 int64_t retry_delay(const struct queue_settings *settings, uint32_t attempts)
 {
-	int64_t ms = settings->retry_min, least, most;
+	int64_t ms, least, most;
 
 	if (attempts == 0)
 		attempts = 1;
