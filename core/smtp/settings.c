@@ -61,7 +61,8 @@ static const struct tmail_option server_options[] = {
 		"${TMAIL_SMTPD_MAX_BAD_RCPT:-20}",
 		"Recipients refused for good before the session is closed; 0 is no limit."),
 	TMAIL_INT(struct smtp_settings, max_errors, "max_errors", "20", 0, 1000000,
-		"Other commands refused for good before the session is closed; 0 is no limit."),
+		"Commands and messages refused for good, recipients excepted, before the session "
+		"is closed; 0 is no limit."),
 	TMAIL_INT(struct smtp_settings, max_junk, "max_junk", "100", 0, 1000000,
 		"NOOP, RSET, HELP, VRFY, EXPN and repeated HELO between two messages before the "
 		"session "
@@ -90,7 +91,7 @@ static const struct tmail_option server_options[] = {
 	TMAIL_DURATION(struct smtp_settings, timeout_data, "timeout_data", "3m", SECOND, DAY,
 		"Time a client has for a message or chunk, beside what min_data_rate gives it."),
 	TMAIL_DURATION(struct smtp_settings, timeout_message, "timeout_message", "1h", SECOND, DAY,
-		"Time a client has for a message or chunk altogether."),
+		"Time a client has for the content of a message altogether, in chunks or not."),
 	TMAIL_SIZE(struct smtp_settings, min_data_rate, "min_data_rate", "500", 1, 1024 * KIB,
 		"Octets a second that a client must send to be given more time than timeout_data."),
 	TMAIL_DURATION(struct smtp_settings, timeout_session, "timeout_session", "0", 0, 7 * DAY,
@@ -106,8 +107,8 @@ static const struct tmail_option listener_options[] = {
 		"Address to listen on; * is every one of both families."),
 	/* The sample's port is that of the first tmail's: it needs no privileges. */
 	{ "port", TMAIL_TYPE_INT, 0, TMAIL_MEMBER(int64_t, struct listen_settings, port), "25", 0,
-		65535, "Port to listen on; 0 is one of the kernel's choice.", NULL,
-		{ NULL, 0, 0 }, 0, "${TMAIL_PORT_SMTP:-2525}" },
+		65535, "Port to listen on; 0 is one of the kernel's choice.", NULL, { NULL, 0, 0 },
+		0, "${TMAIL_PORT_SMTP:-2525}" },
 	TMAIL_STRING(struct listen_settings, name, "name", NULL,
 		"Name of the listener, for modules' `when` and the log; by default its role."),
 	TMAIL_CHOICE(struct listen_settings, role, "role", "mx", "mx submission smtps",

@@ -235,7 +235,7 @@ struct tmail_edit { /* EDIT, at EOM only; made by the core when the call ends in
 	int (*sender_change)(struct tmail_call *, struct tmail_str sender);
 	int (*recipient_add)(struct tmail_call *, struct tmail_str address);
 	int (*recipient_remove)(struct tmail_call *, struct tmail_str address);
-	/* after DATA one recipient may be decided apart from the others */
+	/* one apart from the others, by its index in this call: REJECT, TEMPFAIL, DISCARD */
 	int (*recipient_verdict)(struct tmail_call *, uint32_t index, enum tmail_verdict,
 		uint32_t code, struct tmail_str enhanced, struct tmail_str text);
 };
