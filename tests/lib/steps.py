@@ -141,6 +141,10 @@ def steps(run, sanitizers):
     yield "sdk", lambda: run.script("sdk", ["sh", "tests/sdk/run", os.path.join(TOP, "build-test/tmail-module-test")])
     for name in ("peers", "crash"):
         yield name, lambda name=name: run.script(name, ["python3", f"tests/{name}/run.py", "build-test"])
+    yield "overload", lambda: run.script("overload", [
+        "python3", "tests/overload/run.py", "build-test", "--clients", "500", "--messages", "4000",
+        "--runs", "1"])
+    yield "analyse", lambda: run.script("analyse", ["python3", "tests/analyse/run.py"])
     if not sanitizers:
         return
     yield "asan build", lambda: run.build(
