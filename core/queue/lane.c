@@ -506,8 +506,8 @@ static struct attempt *bound_and_stopped(struct send_lane *l)
 	return NULL;
 }
 
-/* Those who were at one host, and for whom the next one is looked for, keep what that one said. From
- * the start each time: when a connection closes, others come and go. */
+/* Those who were at one host, and for whom the next one is looked for, keep what that one said.
+ * From the start each time: when a connection closes, others come and go. */
 static void bound_recall(struct send_lane *l)
 {
 	for (struct attempt *a; (a = bound_and_stopped(l));) {
