@@ -105,6 +105,7 @@ START_TEST(all_is_written_also_to_who_reads_slowly)
 
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0); /* EAGAIN is no end */
+	ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
 	while (much.len < MUCH)
 		buf_add_c(&much, "0123456789abcdef");
 	ck_assert_int_eq(pthread_create(&thread, NULL, reader, &ends[0]), 0);

@@ -105,6 +105,34 @@ START_TEST(of_one_message_some_are_active_and_some_are_not)
 }
 END_TEST
 
+/* Two are to be tried again; when the time of one has come, the other is not active. */
+START_TEST(who_is_not_part_of_the_round_is_not_active)
+{
+	const struct peer_rule busy[] = { { "RCPT", "450 4.2.1 busy", 0 } };
+
+	peer = peer_server(busy, 1, 0);
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"1h\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org b@two.org");
+	house_sends("s@x.org", "c@three.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_wait_fate(0, 1, TMAIL_FATE_DEFERRED);
+	memory_wait_fate(1, 0, TMAIL_FATE_DEFERRED);
+	peer_rule_set(peer, 0, "250 2.1.5 Ok", 0);
+	peer_hold(peer);
+	memory_change(0, 1, TMAIL_FATE_DEFERRED, clock_wall());
+	ck_assert_uint_eq(
+		act(QUEUE_RETRY, &(struct queue_filter){ .recipient = STR_INIT("c@three.org") }), 1);
+	peer_wait_seen(peer, "RCPT TO:<b@two.org>\r\nDATA");
+	peer_wait_seen(peer, "\r\n.\r\n");
+	ck_assert_str_eq(FOUND(.states = 1u << QUEUE_DEFERRED), "1a");
+	peer_let_go(peer);
+	memory_wait_fate(0, 1, TMAIL_FATE_DELIVERED);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(what_nobody_tries_waits_and_with_the_server_stopped_nobody_is_active)
 {
 	begin_waiting();
@@ -257,6 +285,7 @@ START_TEST(without_a_store_there_is_nothing_to_look_at)
 END_TEST
 
 TEST_MAIN("queue/look", everybody_is_in_one_state, of_one_message_some_are_active_and_some_are_not,
+	who_is_not_part_of_the_round_is_not_active,
 	what_nobody_tries_waits_and_with_the_server_stopped_nobody_is_active,
 	rows_are_in_the_order_of_arrival_and_filters_must_all_match,
 	older_and_newer_are_two_sides_of_one_moment, a_limit_does_not_divide_a_message,
