@@ -122,7 +122,8 @@ START_TEST(who_is_not_part_of_the_round_is_not_active)
 	peer_hold(peer);
 	memory_change(0, 1, TMAIL_FATE_DEFERRED, clock_wall());
 	ck_assert_uint_eq(
-		act(QUEUE_RETRY, &(struct queue_filter){ .recipient = STR_INIT("c@three.org") }), 1);
+		act(QUEUE_RETRY, &(struct queue_filter){ .recipient = STR_INIT("c@three.org") }),
+		1);
 	peer_wait_seen(peer, "RCPT TO:<b@two.org>\r\nDATA");
 	peer_wait_seen(peer, "\r\n.\r\n");
 	ck_assert_str_eq(FOUND(.states = 1u << QUEUE_DEFERRED), "1a");
