@@ -9,6 +9,7 @@
 #include "queue/schedule.h"
 
 #include "base/log.h"
+#include "host/table.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -220,6 +221,7 @@ static bool store_find(struct why *why)
 	struct arena *arena;
 	int status;
 
+	queue.routers = table_of(TMAIL_ROUTER);
 	queue.generation = generation_current();
 	if (!queue.generation)
 		return why_set(why, "no settings are in force");

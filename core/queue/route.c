@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "host/table.h"
 #include "mail/address.h"
 #include "queue/locate.h"
 #include "queue/own.h"
@@ -248,6 +249,16 @@ static void kept_free(struct kept *k)
 	free(k);
 }
 
+/* What a router said of its answers since. */
+static void kept_follow(struct queue_loop *ql)
+{
+	uint64_t moved = table_moved(queue.routers);
+
+	if (moved != ql->routers_moved)
+		routes_forget(ql, true);
+	ql->routers_moved = moved;
+}
+
 static struct route *kept_find(struct queue_loop *ql, struct str key)
 {
 	struct kept *k = map_get(&ql->routes, key);
@@ -266,7 +277,10 @@ struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *as
 	struct buf key = { 0 };
 	struct route *r;
 
-	if (!ql || ql->routes.count == 0)
+	if (!ql)
+		return NULL;
+	kept_follow(ql);
+	if (ql->routes.count == 0)
 		return NULL;
 	r = kept_find(ql, str_tm(ask->domain));
 	if (r)
@@ -284,7 +298,10 @@ static void route_keep(const struct route_asking *a, struct route *r)
 	struct buf key = { 0 };
 	struct kept *k, *before;
 
-	if (!a->ql || ttl == 0 || a->asked != a->ql->routes_forgotten)
+	if (!a->ql || ttl == 0)
+		return;
+	kept_follow(a->ql);
+	if (a->asked != a->ql->routes_forgotten)
 		return;
 	routes = &a->ql->routes;
 	if (routes->count >= ROUTES_KEPT_MAX)
@@ -485,6 +502,8 @@ struct route *route_ask(struct route_asking *a)
 	if (r)
 		return r;
 	a->router = 0;
+	if (a->ql)
+		kept_follow(a->ql);
 	a->asked = a->ql ? a->ql->routes_forgotten : 0;
 	a->ttl = ROUTE_TTL_MAX;
 	a->any_sender = true;

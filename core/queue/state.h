@@ -37,6 +37,7 @@ struct queue_loop {
 	struct map lanes;              /* struct send_lane by key */
 	struct map rests;              /* struct rest by host or address */
 	struct map routes;             /* struct route_kept by question */
+	uint64_t routers_moved;        /* table_moved of queue.routers, when last looked at */
 	unsigned routes_forgotten;     /* how often: no earlier question is kept */
 	struct map asking;             /* questions for routes under way, by domain: share.c */
 	struct link waiting, wanting;  /* lanes that wait for their first connection; for more */
@@ -51,6 +52,7 @@ struct queue_loop {
 };
 
 struct queue {
+	const struct table *routers; /* moves with what routers say */
 	atomic_bool started;
 	struct generation *generation; /* the store's, held while the queue runs */
 	struct service *store;

@@ -4,6 +4,7 @@
  */
 #include "tests/queue/house.h"
 
+#include "host/table.h"
 #include "queue/route.h"
 
 static struct peer *peer;
@@ -101,6 +102,30 @@ START_TEST(an_answer_is_kept_as_those_before_it_allow)
 		memory_wait_ended(i);
 	}
 	ck_assert_uint_ge(house_routed, 6); /* for each sender */
+	close_all();
+}
+END_TEST
+
+START_TEST(what_a_router_takes_back_is_forgotten_at_once)
+{
+	unsigned asked;
+
+	open_at(HOUSE_ROUTER);
+	for (unsigned i = 1; i <= 10; i++) {
+		house_sends("s@x.org", "a@one.org");
+		memory_wait_ended(i);
+	}
+	asked = house_routed;
+	table_move(table_of("another"));
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_ended(11);
+	ck_assert_uint_le(house_routed, HOUSE_LOOPS);
+	for (unsigned i = 12; i <= 15; i++) {
+		table_move(table_of(TMAIL_ROUTER));
+		house_sends("s@x.org", "a@one.org");
+		memory_wait_ended(i);
+	}
+	ck_assert_uint_ge(house_routed, asked + 4);
 	close_all();
 }
 END_TEST
@@ -394,7 +419,7 @@ END_TEST
 
 TEST_MAIN("queue/route", an_answer_for_any_sender_is_kept_for_its_domain,
 	an_answer_for_one_sender_is_kept_for_that_sender,
-	an_answer_is_kept_as_those_before_it_allow,
+	an_answer_is_kept_as_those_before_it_allow, what_a_router_takes_back_is_forgotten_at_once,
 	an_answer_that_may_not_be_kept_is_asked_for_again, a_router_may_take_its_time,
 	a_refusal_bounces_and_a_later_defers, what_cannot_be_said_now_is_not_asked_again_at_once,
 	without_routers_mail_waits_and_says_why,

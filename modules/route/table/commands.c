@@ -267,6 +267,7 @@ static int add(struct tmail_call *call, const struct tmail_list *values)
 		return TMAIL_REFUSED;
 	if (tmail_sql_change(call, "routes", &query, &result) != TMAIL_OK)
 		return tmail_sql_fail(call, &result);
+	table_read_again(call);
 	return TMAIL_OK;
 }
 
@@ -287,6 +288,7 @@ static int del(struct tmail_call *call, const struct tmail_list *values)
 		return refuse(call, "a route id is a number, not", text);
 	if (tmail_sql_change(call, "routes", &query, &result) != TMAIL_OK)
 		return tmail_sql_fail(call, &result);
+	table_read_again(call);
 	return result.changed > 0 ? TMAIL_OK : refuse(call, "there is no route", text);
 }
 

@@ -17,6 +17,9 @@ enum { ROUTE_COLUMNS = 14, ROUTE_VERBS = 3 };
 
 extern const struct tmail_verb route_verbs[ROUTE_VERBS];
 
+/* table.c: what a command changed is in force when it returns. */
+void table_read_again(struct tmail_call *call);
+
 /* enum tmail_tls_policy of its name; UNSET for an empty one; -1 for one that is not known. */
 int route_tls_policy_named(struct str name);
 /* The same for what the database holds: a name that is not known counts as "verify", so that

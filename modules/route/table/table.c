@@ -23,6 +23,7 @@ struct conf {
 struct self {
 	pthread_rwlock_t lock; /* held for writing only to exchange the pointer */
 	struct routes *routes; /* NULL: could not be read yet */
+	bool running;          /* not opened for its commands alone */
 };
 
 /* ---- reading the table ----------------------------------------------------------------- */
@@ -79,13 +80,21 @@ static int routes_read(struct tmail_call *call, struct tmail_sql_result *result)
 }
 
 /* A table that cannot be read leaves the routes as they were; the next tick tries again. */
+void table_read_again(struct tmail_call *call)
+{
+	struct self *self = call->self;
+	struct tmail_sql_result result = { .size = sizeof result };
+
+	if (self->running && routes_read(call, &result) == TMAIL_OK)
+		call->host->changed(call, TMAIL_ROUTER);
+}
+
 static enum tmail_verdict changed(struct tmail_call *call, const union tmail_event *event)
 {
-	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_str table = event->changed.table;
 
 	if (table.len == 6 && memcmp(table.data, "routes", 6) == 0)
-		routes_read(call, &result);
+		table_read_again(call);
 	return TMAIL_CONTINUE;
 }
 
@@ -110,6 +119,7 @@ static int start(struct tmail_call *call)
 	struct tmail_sql_result result = { .size = sizeof result };
 
 	pthread_rwlock_init(&self->lock, NULL);
+	self->running = true;
 	if (routes_read(call, &result) != TMAIL_OK) {
 		struct tmail_field field = { "why", result.why };
 

@@ -4,7 +4,8 @@
  *
  * Routers are asked in the order of the configuration until one answers other than NOT_FOUND.
  * On the loop of the delivery; a router that must wait answers TMAIL_PENDING (DNS) or is
- * marked blocking.
+ * marked blocking. One whose answers are not what they were says host->changed(call,
+ * TMAIL_ROUTER), and what is kept of them is forgotten.
  */
 #ifndef TMAIL_SERVICE_ROUTER_H
 #define TMAIL_SERVICE_ROUTER_H
