@@ -30,6 +30,7 @@ SAID = re.compile(r"^([^:\s]+):\d+:(?:\d+:)? (?:warning: )?(.*) \[([\w.]+)\]$", 
 KNOWN = {
     ("core/base/fail.c", "ctunullpointer"): "a `why` that is NULL is looked for first",
     ("core/queue/lane.c", "unix.Malloc"): "a lane that is pumped is not removed by others",
+    ("core/base/list.h", "unix.Malloc"): "what was popped in cache.c is not on its list any more",
     ("core/host/call.c", "unix.Malloc"): "calls are counted; the caller's own reference is left",
     ("core/host/chain.c", "unix.Malloc"): "a chain is freed only when it was moved off the stack",
     ("core/host/trail_read.c", "core.NonNullParamChecker"): "a loss is never one of no events",
