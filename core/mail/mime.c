@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * One pass over a message, line by line. Whether a line is a boundary is asked first, in headers
- * too: of all that are open the longest that it begins with (RFC 2046 5.1.1: the rest of the line
- * does not matter). A header ends with an empty line, or with a line that is none of a header
- * (mail/header), which then is the body's first.
+ * too: of all that are open the longest that it begins with. Behind that may be "--" and blanks; of
+ * what goes on otherwise readers disagree (RFC 2046 5.1.1), and a boundary that is not looked for
+ * may begin with one that is. A header ends with an empty line, or with a line that is none of a
+ * header (mail/header), which then is the body's first.
  */
 #include "mail/mime.h"
 
@@ -202,6 +203,7 @@ static enum mime_event header_over(struct mime *m)
 	field_end(m);
 	sure = m->types < 2 && m->encodings < 2 && !m->unreadable && m->identity;
 	m->entity.kind = sure ? kinds[m->type] : MIME_FIXED;
+	m->entity.opaque = m->entity.kind == MIME_FIXED && m->type > TYPE_OTHER;
 	m->header = false;
 	if (m->entity.kind == MIME_MULTIPART) {
 		if (m->depth == MIME_DEPTH_MAX)
@@ -236,11 +238,14 @@ static size_t boundary_level(const struct mime *m)
 
 static enum mime_event boundary(struct mime *m, size_t level)
 {
-	const char *behind = m->line + 2 + m->open[level - 1].len;
-	bool closes = behind[0] == '-' && behind[1] == '-'; /* CRLF is behind them at least */
+	struct str behind = str_slice(m->octets, 2 + m->open[level - 1].len, m->len);
+	bool closes = str_starts(behind, STR("--"));
 
+	if (str_trim_line(str_slice(behind, closes ? 2 : 0, behind.len)).len > 0)
+		return broken(m, "a line may be a boundary, or not");
 	m->header = false;
 	m->entity.kind = MIME_FIXED; /* of what follows the last one */
+	m->entity.opaque = false;
 	m->depth = closes ? level - 1 : level;
 	if (!closes)
 		m->begin = BEGIN_PART;

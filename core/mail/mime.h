@@ -3,7 +3,7 @@
  * The structure of a message (RFC 2045, 2046) as its octets come by: headers, bodies, boundaries.
  * Nothing is decoded and nothing kept but a line and the boundaries that are open. What is wrong
  * has a defined meaning: a type that cannot be read is text, a multipart without a boundary is one
- * body; only what exceeds a bound is broken.
+ * body; only what exceeds a bound, or may be a boundary or not, is broken.
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H
@@ -44,6 +44,7 @@ struct mime_entity {
 	bool type_said;    /* Content-Type */
 	bool version_said; /* MIME-Version */
 	bool wide;         /* Content-Transfer-Encoding: 8bit or binary */
+	bool opaque;       /* MIME_FIXED, and headers may be in its body */
 };
 
 struct mime {

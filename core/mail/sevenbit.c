@@ -84,8 +84,8 @@ static void part_end(struct sevenbit *s)
 	s->part = s->escapes = s->line = s->last = 0;
 }
 
-/* The octets are none that 7bit has (RFC 2045 2.7). */
-static void must_encode(struct sevenbit *s)
+/* The octet is none that 7bit has (RFC 2045 2.7), or its place in the line. */
+static void must_encode(struct sevenbit *s, uint8_t c)
 {
 	switch (s->mime.entity.kind) {
 	case MIME_TEXT:
@@ -95,6 +95,7 @@ static void must_encode(struct sevenbit *s)
 		s->plans.data[s->mime.entity.index] = PLAN_BASE64;
 		break;
 	default:
+		s->seen.header |= c >= 0x80 && s->mime.entity.opaque;
 		refuse(s, "a part that may not be changed has 8-bit octets or long lines");
 	}
 }
@@ -107,7 +108,7 @@ static void look_at_body(struct sevenbit *s)
 
 		s->line = c == '\n' ? 0 : s->line + 1;
 		if (c >= 0x80 || c == '\0' || s->line > MIME_LINE_MAX + 1)
-			must_encode(s);
+			must_encode(s, c);
 		if (c >= 0x7f || c == '=' || (c < ' ' && c != '\t' && c != '\r' && c != '\n') ||
 			(c == '-' && at_start) || (c == '\r' && blank))
 			s->escapes++;
@@ -139,8 +140,6 @@ static void look_at(struct sevenbit *s, enum mime_event event)
 		break;
 	case MIME_BOUNDARY:
 		part_end(s);
-		if (!ascii || nul)
-			refuse(s, "a boundary is not ASCII");
 		break;
 	default:
 		refuse(s, s->mime.broken);
@@ -275,6 +274,7 @@ struct sevenbit_seen sevenbit_seen(struct sevenbit *s)
 {
 	take_end(s);
 	part_end(s);
+	s->seen.header |= s->seen.eight && s->mime.broken; /* there may be more headers */
 	s->mime = (struct mime){ .len = 0 };
 	s->lines = (struct dot_reader){ .state = 0 };
 	return s->seen;

@@ -19,7 +19,8 @@ void sevenbit_free(struct sevenbit **s);
 void sevenbit_look(struct sevenbit *s, struct str octets);
 struct sevenbit_seen {
 	bool eight;          /* 8-bit octets somewhere; without them there is nothing to do */
-	bool header;         /* in a header, of the message, a part or a message inside */
+	bool header;         /* in a header, of the message, a part or a message inside; or perhaps,
+			      * where headers may be that cannot be told from bodies */
 	const char *refusal; /* why it cannot be converted, for people: "a signed part ..." */
 	uint64_t size;       /* about so many octets when it has been */
 };

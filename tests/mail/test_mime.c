@@ -92,7 +92,7 @@ START_TEST(boundaries_part_a_multipart)
 {
 	outline_is(MIXED "pre\n--b\n\none\n--b\nX: y\n\ntwo\n--b--\npost\n",
 		"h[multipart].|[text].|h[text].|.");
-	outline_is(MIXED "--b  \n\none\n--b--anything\n", "h[multipart]|[text].|");
+	outline_is(MIXED "--b \t\n\none\n--b-- \n", "h[multipart]|[text].|");
 	outline_is(MIXED "--b\n\nno end\n", "h[multipart]|[text].");
 	outline_is(MIXED "nothing of the kind\n--c\n", "h[multipart]..");
 	outline_is(MIXED "--b\nX: y\n--b--\n", "h[multipart]|h|");
@@ -117,6 +117,22 @@ START_TEST(the_longest_boundary_that_fits_counts)
 	outline_is(MIXED "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--b\n\ny\n"
 			 "--c\n",
 		"h[multipart]|h[multipart]|[text].|[text]..");
+}
+END_TEST
+
+START_TEST(a_line_that_only_begins_like_a_boundary_is_broken)
+{
+	static const char *const ends[] = { "1", "-", "---", "--1", " 1", "-- -", "\303\274" };
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		struct buf text = { 0 };
+
+		buf_printf(&text, MIXED "--b\n\nx\n--b%s\ny\n", ends[i]);
+		outline_is(buf_c(&text), "h[multipart]|[text].!");
+		buf_free(&text);
+	}
+	outline_is(MIXED "--b\nContent-Type: multipart/signed; boundary=b1\n\n--b1\n\nx\n",
+		"h[multipart]|h[fixed]!");
 }
 END_TEST
 
@@ -252,6 +268,7 @@ END_TEST
 
 TEST_MAIN("mail/mime", a_message_is_a_header_and_a_body,
 	a_line_that_is_none_of_a_header_begins_the_body, boundaries_part_a_multipart,
-	the_longest_boundary_that_fits_counts, messages_are_looked_into,
-	what_contradicts_itself_stays_as_it_is, a_boundary_may_have_70_octets,
-	what_exceeds_a_bound_is_broken, a_value_that_is_too_long_is_not_believed)
+	the_longest_boundary_that_fits_counts, a_line_that_only_begins_like_a_boundary_is_broken,
+	messages_are_looked_into, what_contradicts_itself_stays_as_it_is,
+	a_boundary_may_have_70_octets, what_exceeds_a_bound_is_broken,
+	a_value_that_is_too_long_is_not_believed)

@@ -139,15 +139,21 @@ START_TEST(what_cannot_be_converted_is_refused)
 		{ MIXED "\n--b\nX: " UE "\n\nx\n", "header", true },
 		{ "Content-Type: message/rfc822\n\nX: " UE "\n\nx\n", "header", true },
 		{ "Content-Type: multipart/signed; boundary=b\n\n--b\n\n" UE "\n", "changed",
-			false },
-		{ "Content-Type: message/partial\n\n" UE "\n", "changed", false },
+			true },
+		{ "Content-Type: message/partial\n\n" UE "\n", "changed", true },
 		{ "Content-Type: message/global\n\nX: " UE "\n", NULL, false },
 		{ MIXED "\n" UE "\n--b--\n", "changed", false },
 		{ MIXED "\n--b--\n" UE "\n", "changed", false },
-		{ MIXED "\n--b" UE "\n\nx\n", "boundary", false },
+		{ MIXED "\n--b\nContent-Type: multipart/signed; boundary=s\n\n--b--\n" UE "\n",
+			"changed", false },
+		{ MIXED "\n--b" UE "\n\nx\n", "boundary", true },
+		{ MIXED "\n--b\nContent-Type: multipart/signed; boundary=b1\n\n--b1\n\n" UE
+			"\n--b1--\n--b--\n",
+			"boundary", true },
 		{ CTE "base64\n\n" UE "\n", "changed", false },
 		{ CTE "8bit\n" CTE "7bit\n\n" UE "\n", "changed", false },
-		{ "Content-Type: multipart/mixed\n\n" UE "\n", "changed", false },
+		{ "Content-Type: multipart/mixed\n\n" UE "\n", "changed", true },
+		{ MIXED CTE "base64\n\n" UE "\n", "changed", true },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -163,6 +169,29 @@ START_TEST(what_cannot_be_converted_is_refused)
 		buf_free(&in);
 		buf_free(&out);
 	}
+}
+END_TEST
+
+START_TEST(a_header_that_was_not_seen_may_have_utf8)
+{
+	struct buf in = { 0 }, out = { 0 };
+	struct sevenbit_seen seen;
+
+	for (int i = 0; i < 500; i++)
+		buf_add_c(&in, UE);
+	ck_assert(!sevenbit_convert(buf_str(&in), 3, 600, &seen, &out));
+	ck_assert(seen.header);
+	/* A long line is no reason to think so. */
+	buf_clear(&in);
+	buf_add_c(&in,
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" UE "\r\n--b\r\n"
+		"Content-Type: multipart/signed; boundary=s\r\n\r\n");
+	for (int i = 0; i < 999; i++)
+		buf_add_char(&in, 'x');
+	ck_assert(!sevenbit_convert(buf_str(&in), 3, 600, &seen, &out));
+	ck_assert(seen.refusal && seen.eight && !seen.header);
+	buf_free(&in);
+	buf_free(&out);
 }
 END_TEST
 
@@ -217,4 +246,5 @@ TEST_MAIN("mail/sevenbit", text_becomes_quoted_printable, what_was_never_declare
 	other_bodies_become_base64, only_parts_that_need_it_are_encoded,
 	messages_inside_are_converted_too, long_lines_are_encoded_with_the_rest,
 	a_bare_line_end_is_one, ascii_alone_is_left_alone, what_cannot_be_converted_is_refused,
-	a_signed_part_beside_is_not_touched, what_must_hold_holds_for_messages_by_chance)
+	a_header_that_was_not_seen_may_have_utf8, a_signed_part_beside_is_not_touched,
+	what_must_hold_holds_for_messages_by_chance)
