@@ -266,15 +266,14 @@ static struct dsn_recipient *dsn_recipients(
 	return list;
 }
 
-static bool needs_utf8(const struct report *r, struct str header)
+static bool needs_utf8(const struct report *r, struct str to, struct str header)
 {
 	bool ascii = ascii_only(header);
 
 	for (size_t i = 0; i < r->count; i++)
 		ascii = ascii && ascii_only(r->recipients[i].address) &&
 			ascii_only(r->recipients[i].original);
-	return !ascii_only(str_tm(r->about->envelope.sender)) ||
-		(r->about->envelope.smtputf8 && !ascii);
+	return !ascii_only(to) || (r->about->envelope.smtputf8 && !ascii);
 }
 
 /* ---- the message ----------------------------------------------------------------------- */
@@ -297,9 +296,10 @@ struct message *report_make(const struct report *r, const struct queue_settings 
 		.recipients = dsn_recipients(r, settings, m->arena),
 		.count = r->count,
 		.message = r->whole ? r->content : header,
-		.whole = r->whole,
-		.utf8 = needs_utf8(r, header) };
+		.whole = r->whole };
 
+	(void)address_ascii(dsn.to, m->arena, &dsn.to); /* where it can be: more servers take it */
+	dsn.utf8 = needs_utf8(r, dsn.to, header);
 	id_text(id, id_of_report);
 	id_text(id_tm(r->about->envelope.id), id_of_message);
 	dsn.message_id = arena_printf(m->arena, "%s@%.*s", id_of_report, STR_ARG(me));
@@ -314,6 +314,6 @@ struct message *report_make(const struct report *r, const struct queue_settings 
 	m->envelope.body = ascii_only(buf_str(&m->data)) ? TMAIL_BODY_7BIT : TMAIL_BODY_8BITMIME;
 	m->envelope.smtputf8 = !ascii_only(dsn.to); /* else its header is ASCII */
 	m->client_kind = TMAIL_CLIENT_BOUNCE;
-	message_add_recipient(m, dsn.to, STR(""), TMAIL_NOTIFY_NEVER);
+	message_add_recipient(m, str_tm(r->about->envelope.sender), STR(""), TMAIL_NOTIFY_NEVER);
 	return m;
 }

@@ -230,6 +230,7 @@ START_TEST(utf8_is_for_senders_who_can_read_it)
 		{ "s@x.org", "a@b", "", "Subject: \xc3\xa9\r\n\r\n", false, false, false },
 		{ "s@x.org", "a@b", "", "Subject: e\r\n\r\n\xc3\xa9\r\n", true, false, false },
 		{ "\xc3\xa9@x.org", "a@b", "", ORIGINAL, true, true, true },
+		{ "s@\xc3\xa9.org", "a@b", "", ORIGINAL, true, false, false },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -254,6 +255,8 @@ START_TEST(utf8_is_for_senders_who_can_read_it)
 			expect_in(text, "Content-Type: message/delivery-status\r\n");
 		if (cases[i].original[0] && !cases[i].global)
 			expect_in(text, "Original-Recipient: utf-8; \\x{E9}@b\r\n");
+		if (str_starts(str_c(cases[i].sender), STR("s@\xc3")))
+			expect_in(text, "\r\nTo: s@xn--9ca.org\r\n");
 		message_free(&m);
 		message_free(&about);
 	}
