@@ -308,7 +308,7 @@ static bool secrets_ask(const struct verb *v, struct values *values, struct aren
 }
 
 static enum verb_result command_run(const struct verb *v, struct generation *g,
-	const struct str *words, size_t count, struct arena *arena, struct output *o)
+	const struct str *words, size_t count, bool offline, struct arena *arena, struct output *o)
 {
 	struct values values = { 0 };
 	struct why why;
@@ -325,6 +325,10 @@ static enum verb_result command_run(const struct verb *v, struct generation *g,
 		o->say(o, str_trim_line(buf_str(&usage)));
 		buf_free(&usage);
 		return VERB_OK;
+	}
+	if (offline && !(v->flags & (TMAIL_OFFLINE | VERB_LOCAL))) {
+		output_fail(o, "%s: the server is stopped", v->name);
+		return VERB_FAILED;
 	}
 	if (!secrets_ask(v, &values, arena, o, &why)) {
 		output_fail(o, "%s: %s", v->name, why.text);
@@ -346,11 +350,8 @@ enum verb_result verb_command(
 	if (!v) {
 		output_fail(o, "%s", why.text);
 		result = VERB_USAGE;
-	} else if (offline && !(v->flags & (TMAIL_OFFLINE | VERB_LOCAL))) {
-		output_fail(o, "%s: the server is stopped", v->name);
-		result = VERB_FAILED;
 	} else {
-		result = command_run(v, g, words + used, count - used, arena, o);
+		result = command_run(v, g, words + used, count - used, offline, arena, o);
 	}
 	arena_free(&arena);
 	free(verbs);

@@ -141,6 +141,8 @@ static void parcel_fail(
 		own.text = arena_str(p->arena, o->text);
 		host = arena_str(p->arena, host);
 		for (uint32_t i = 0; i < p->count; i++) {
+			if (p->recipients[i].settled)
+				continue;
 			p->recipients[i].outcome = own;
 			p->recipients[i].host = host;
 		}
@@ -291,6 +293,11 @@ static void lane_serve(struct send_lane *l)
 			return;
 		if (idle_takes(l, p))
 			continue;
+		/* Those that are open are to hosts where it was. */
+		if (bound && l->open >= lane_max(l) && !list_empty(&l->idle)) {
+			lane_idle_ended(l, container_of(l->idle.prev, struct attempt, link));
+			continue;
+		}
 		if ((!bound && enough_opening(l)) || !may_open(l))
 			return;
 		attempt_open(l, bound ? p : NULL);
@@ -339,6 +346,8 @@ static void connection_closed(struct send_lane *l, struct attempt *a, bool abort
 	attempt_take(l, a);
 	l->open--;
 	l->ql->connections--;
+	if (l->open == 0)
+		list_remove(&l->waiting); /* from now on it waits for its first one */
 	attempt_free(&a, abort);
 	lane_go_on(l);
 }

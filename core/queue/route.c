@@ -115,7 +115,7 @@ static bool hop_parse(struct str text, struct hop *h)
 
 struct route *route_direct(struct str next_hop, struct str source, struct str destination)
 {
-	struct hop hop = { .weight = 1 };
+	struct hop hop = { .weight = 1, .source_id = UINT32_MAX }; /* of no row, but written down */
 	struct route *r;
 
 	if (!hop_parse(next_hop, &hop))

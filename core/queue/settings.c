@@ -22,11 +22,11 @@ enum { TEMPLATE_MAX = 64 * 1024 };
 	TMAIL_DURATION(struct queue_settings, member, name, fallback, min, max, summary)
 #define INT(member, name, fallback, min, max, summary)                                             \
 	TMAIL_INT(struct queue_settings, member, name, fallback, min, max, summary)
-#define GROUPS(member, name, ctype, list, sample, summary)                                         \
+#define GROUPS(member, name, ctype, list, summary)                                                 \
 	{                                                                                          \
 		name, TMAIL_TYPE_GROUPS, 0,                                                        \
 			TMAIL_MEMBER(struct tmail_list, struct queue_settings, member), NULL, 0,   \
-			0, summary, NULL, TMAIL_LIST(list), sizeof(ctype), sample                  \
+			0, summary, NULL, TMAIL_LIST(list), sizeof(ctype), NULL                    \
 	}
 
 #define SECOND 1000LL
@@ -76,11 +76,8 @@ static const struct tmail_option options[] = {
 		"How long a host that could not be reached is left alone; it doubles up to 16 "
 		"times."),
 	GROUPS(destinations, "destinations", struct destination_settings, destination_options,
-		"( { domain = \".example.com\"; connections = 2; rate = \"5/s\"; "
-		"messages = 10; } )",
 		"What single destinations may be asked to take."),
 	GROUPS(helo, "helo", struct helo_settings, helo_options,
-		"( { ip = \"192.0.2.7\"; name = \"out7.example.com\"; } )",
 		"The name that other servers are told where the connection comes from this "
 		"address, in place of hostname."),
 	TMAIL_BOOL(struct queue_settings, chunking, "chunking", "true",

@@ -394,17 +394,19 @@ static int op_read(struct tmail_call *call, const void *question, void *answer)
 	const struct tmail_queue_read *q = question;
 	struct tmail_queue_content *a = answer;
 	struct kept *k;
+	bool lives;
 
 	pthread_mutex_lock(&memory.lock);
 	k = find(q->id);
 	memory.reads++;
-	if (k && !k->ended) {
+	lives = k && !k->ended;
+	if (lives) {
 		read_envelope(call, k, a);
 		a->total = k->content.len;
 		a->octets = lend(call, str_slice(k->content, q->offset, q->limit));
 	}
 	pthread_mutex_unlock(&memory.lock);
-	return k && !k->ended ? TMAIL_OK : TMAIL_NOT_FOUND;
+	return lives ? TMAIL_OK : TMAIL_NOT_FOUND;
 }
 
 /* ---- FIND, COUNT, CHECK ---------------------------------------------------------------- */

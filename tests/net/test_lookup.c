@@ -12,7 +12,7 @@
 static char found[512];
 
 /* A clock that stands still, so that nothing is waited for in vain, and is put forward. */
-static int64_t still = 1000000;
+static _Atomic int64_t still = 1000000;
 
 static int64_t still_mono(void)
 {

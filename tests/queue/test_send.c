@@ -254,6 +254,25 @@ START_TEST(smtputf8_that_is_not_needed_is_not_said)
 }
 END_TEST
 
+/* Of servers that forget to offer 8BITMIME with it (RFC 6531 3.1). */
+START_TEST(smtputf8_alone_promises_8_bit_content)
+{
+	const struct peer_rule rules[] = { { "EHLO", "250-peer\r\n250 SMTPUTF8", 0 } };
+	struct peer *peer = peer_server(rules, 1, 0);
+	struct message *m = utf8_message("s@x.org", "a@x.org", STR(UTF8_HEADER));
+
+	m->recipients[0].notify = TMAIL_NOTIFY_NEVER;
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_wait_fate(0, 0, TMAIL_FATE_DELIVERED);
+	content_is(peer, 0, STR(UTF8_HEADER));
+	mail_has(peer, 0, "SMTPUTF8", true);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(a_header_of_the_store_is_looked_at_before_it_bounces)
 {
 	struct peer_rule rules[] = { { "EHLO", "250-peer\r\n250 8BITMIME", 0 }, { 0 } };
@@ -358,6 +377,46 @@ START_TEST(a_connection_lost_before_the_rest_repeats_nothing)
 	ck_assert_ptr_null(strstr(again + 1, "RCPT TO:<a@"));
 	free(seen);
 	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+/* Nobody answers for the rest: that is nothing to who was delivered. */
+START_TEST(who_was_taken_stays_delivered_when_the_rest_fails)
+{
+	static const char *const script[] = { "> 220 peer", "< EHLO", "> 250-peer",
+		"> 250 PIPELINING", "<*", "> 250 ok", "> 250 ok", "> 452 too many", "> 354 go",
+		"<.", "> 250 taken", "< QUIT", "next", "> 554 go away", "wait", NULL };
+	struct peer *peer = peer_script(script);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_messages_connection = 1;", HOUSE_ROUTER);
+	house_sends("", "a@x.org b@x.org");
+	memory_wait_fate(0, 1, TMAIL_FATE_BOUNCED);
+	memory_wait_fate(0, 0, TMAIL_FATE_DELIVERED);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+/* The server ends before the rest could go: what was taken is known at the next start. */
+START_TEST(who_was_taken_is_not_sent_to_again_when_the_rest_is_stopped)
+{
+	static const char *const script[] = { "> 220 peer", "< EHLO", "> 250-peer",
+		"> 250 PIPELINING", "<*", "> 250 ok", "> 250 ok", "> 452 too many", "> 354 go",
+		"<.", "> 250 taken", "< QUIT", "wait", NULL };
+	struct peer *peer = peer_script(script);
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("max_messages_connection = 1;", HOUSE_ROUTER);
+	house_sends("", "a@x.org b@x.org");
+	peer_wait_seen(peer, "QUIT");
+	house_close();
+	ck_assert(memory_message(0, &m));
+	ck_assert_int_eq(m.recipient[0].fate, TMAIL_FATE_DELIVERED);
+	free(m.content);
+	memory_reset();
 	peer_end(&peer);
 }
 END_TEST
@@ -471,10 +530,12 @@ TEST_MAIN("queue/send", content_is_converted_for_a_server_without_8bitmime,
 	ascii_alone_is_sent_as_it_is_whatever_was_declared, content_is_declared_by_its_octets,
 	what_cannot_be_converted_bounces, an_administrator_may_want_it_bounced_or_sent,
 	the_size_that_counts_is_that_of_the_converted, smtputf8_that_is_not_needed_is_not_said,
-	a_header_of_the_store_is_looked_at_before_it_bounces,
+	smtputf8_alone_promises_8_bit_content, a_header_of_the_store_is_looked_at_before_it_bounces,
 	a_local_part_that_cannot_be_said_bounces_and_the_others_go_on,
 	recipients_that_are_too_many_go_with_the_next_transaction_at_once,
 	who_is_too_many_by_himself_waits, a_connection_lost_before_the_rest_repeats_nothing,
+	who_was_taken_stays_delivered_when_the_rest_fails,
+	who_was_taken_is_not_sent_to_again_when_the_rest_is_stopped,
 	converted_content_is_converted_again_for_the_rest, what_goes_out_has_crlf_only_and_its_dots,
 	chunks_may_be_switched_off, lmtp_is_spoken_over_both_kinds_of_sockets,
 	a_socket_that_is_not_there_is_temporary)
