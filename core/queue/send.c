@@ -227,8 +227,8 @@ static void looked(struct sending *s)
 	s->t.smtputf8 = s->p->work->m->envelope.smtputf8 && seen.header;
 	if (!seen.eight || offers & CLIENT_8BITMIME || settings->convert_8bit == CONVERT_SEND)
 		return;
-	if (s->t.smtputf8 && !(offers & CLIENT_SMTPUTF8))
-		return; /* that is said by the client, and is more */
+	if (s->t.smtputf8)
+		return; /* offered, it is enough (RFC 6531 3.1); else the client says so */
 	if (report && seen.refusal)
 		return; /* nobody could be told that it did not go */
 	if (!report && (settings->convert_8bit == CONVERT_BOUNCE || seen.refusal)) {
