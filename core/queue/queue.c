@@ -334,7 +334,13 @@ static void drain_begin(struct queue_loop *ql, void *ctx)
 
 static void drain_recall(struct queue_loop *ql, void *ctx)
 {
+	size_t at = 0;
+	struct str key;
+	void *value;
+
 	(void)ctx;
+	while (map_next(&ql->works, &at, &key, &value))
+		work_unask(value);
 	lanes_recall(ql, true);
 	lanes_close(ql, false);
 }
@@ -383,6 +389,10 @@ void queue_drain(int64_t ms)
 		return;
 	sem_init(&one_ended, 0, 0);
 	queue_on_loops(drain_begin, NULL);
+	/* What was claimed, or accepted for delivery, is on its way to its loop: counted below. */
+	schedule_lock();
+	schedule_unlock();
+	commit_flush();
 	queue_on_loops(drain_recall, NULL);
 	if (!drained(ms)) {
 		log_event(LEVEL_WARNING, NULL, "deliveries_ended",
@@ -396,12 +406,21 @@ void queue_drain(int64_t ms)
 	commit_flush();
 }
 
+static void nothing(struct queue_loop *ql, void *ctx)
+{
+	(void)ql;
+	(void)ctx;
+}
+
 void queue_stop(void)
 {
 	if (!queue.started)
 		return;
 	queue_drain(0);
 	commit_stop();
+	/* What it told last is heard, and then the claims are given back that it let go. */
+	queue_on_loops(nothing, NULL);
+	queue_on_loops(nothing, NULL);
 	lane_free(&queue.io);
 	queue_on_loops(loop_part_end, NULL);
 	queue.started = false;

@@ -103,7 +103,7 @@ static void release_all(struct task *task)
 	ql->release = (struct buf){ 0 };
 	r->job.work = release_work;
 	r->job.done = release_done;
-	if (lane_submit(queue.io, &r->job))
+	if (queue.io && lane_submit(queue.io, &r->job))
 		return;
 	log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", r->count));
 	release_done(&r->job);
@@ -332,8 +332,9 @@ static void claim_work(struct job *job)
 	schedule.claimed = 0;
 	schedule.next = 0;
 	schedule_lock();
-	if (service_ask_wait(queue.store, TMAIL_QUEUE_CLAIM, &question, &answer, arena) ==
-		TMAIL_OK) {
+	if (!atomic_load(&queue.draining) &&
+		service_ask_wait(queue.store, TMAIL_QUEUE_CLAIM, &question, &answer, arena) ==
+			TMAIL_OK) {
 		schedule.next = answer.next;
 		for (uint32_t i = 0, n; i < entries->count; i += n, schedule.claimed++) {
 			struct tmail_id id = TMAIL_AT(struct tmail_queue_entry, *entries, i)->id;
@@ -379,6 +380,8 @@ static void claim_done(struct job *job)
 {
 	(void)job;
 	schedule.claiming = false;
+	if (atomic_load(&queue.draining))
+		return;
 	if (schedule.claimed >= schedule.limit)
 		claim_after(1); /* there is more: at once */
 	else

@@ -220,9 +220,10 @@ static bool ask_modules(struct work *w)
 
 	w->next_hop = w->source = STR("");
 	w->mail_from = str_tm(w->m->envelope.sender);
-	w->step = STEP_ROUTE;
-	if (!chain_hooked(queue_generation_now(w->ql), TMAIL_POINT_PREDELIVER))
+	if (!chain_hooked(queue_generation_now(w->ql), TMAIL_POINT_PREDELIVER)) {
+		w->step = STEP_ROUTE;
 		return true;
+	}
 	w->event.predeliver.recipient = &w->m->recipients[w->cursor];
 	w->event.predeliver.attempts = w->recipients[w->cursor].attempts;
 	if (!chain_ask(work_subject(w), TMAIL_POINT_PREDELIVER, &w->event, &answer, hook_answered,
@@ -537,6 +538,26 @@ void work_go_on(struct work *w)
 	hand_in(w);
 	if (w->out == 0 && w->writing == 0 && !check_others(w))
 		work_free(w);
+}
+
+static void unasked(struct task *task)
+{
+	struct work *w = container_of(task, struct work, job.task);
+
+	w->routing = false;
+	work_go_on(w);
+}
+
+/* By way of the loop: whoever does it to all works walks through them. */
+void work_unask(struct work *w)
+{
+	if (!w->routing)
+		return;
+	subject_cancel(w->subject);
+	if (w->step == STEP_ROUTE)
+		share_give(w->ql, str_tm(w->asking->ask.domain));
+	w->job.task.run = unasked;
+	loop_post(w->ql->loop, &w->job.task);
 }
 
 /* ---- life ------------------------------------------------------------------------------ */

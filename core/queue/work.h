@@ -84,6 +84,8 @@ void work_start(struct work *w);
 /* Wakes up: routes who is due, hands in what was gathered, and ends when nothing is left. May
  * free the work. */
 void work_go_on(struct work *w);
+/* The server ends: what was asked about it is not waited for any more. */
+void work_unask(struct work *w);
 struct work *work_find(struct queue_loop *ql, struct id id);
 struct subject *work_subject(struct work *w);
 /* What modules hear of who sent a message. */

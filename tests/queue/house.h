@@ -136,7 +136,7 @@ static const struct tmail_hook house_hooks[] = {
 	{ TMAIL_POINT_RCPT, 0, house_hook_run },
 	{ TMAIL_POINT_EOM, 0, house_hook_run },
 	{ TMAIL_POINT_QUEUED, 0, house_hook_run },
-	{ TMAIL_POINT_PREDELIVER, 0, house_hook_run },
+	{ TMAIL_POINT_PREDELIVER, TMAIL_WAITS, house_hook_run },
 	{ TMAIL_POINT_DELIVERED, 0, house_hook_run },
 	{ TMAIL_POINT_DEFERRED, 0, house_hook_run },
 	{ TMAIL_POINT_BOUNCED, 0, house_hook_run },

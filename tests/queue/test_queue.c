@@ -4,6 +4,8 @@
  */
 #include "tests/queue/house.h"
 
+#include "queue/schedule.h"
+
 START_TEST(the_end_waits_for_what_is_under_way)
 {
 	struct peer *peer = peer_server(NULL, 0, 0);
@@ -176,7 +178,114 @@ START_TEST(new_waits_are_for_what_fails_from_now_on)
 }
 END_TEST
 
+/* ---- the end, and what is on its way ----------------------------------------------------- */
+
+static sem_t resumed;
+
+static void *predeliver_resume(void *arg)
+{
+	struct tmail_call *call = arg;
+
+	while (house_routers_wait)
+		usleep(1000);
+	call->host->resume(call, TMAIL_CONTINUE);
+	sem_post(&resumed);
+	return NULL;
+}
+
+static enum tmail_verdict predeliver_waits(struct tmail_call *call, const union tmail_event *event)
+{
+	pthread_t thread;
+
+	(void)event;
+	if (call->point != TMAIL_POINT_PREDELIVER)
+		return TMAIL_CONTINUE;
+	house_routed++;
+	must(pthread_create(&thread, NULL, predeliver_resume, call) == 0);
+	pthread_detach(thread);
+	return TMAIL_WAIT;
+}
+
+/* Their answers come when the queue is over, and find nobody. */
+static void ends_while_asked(const char *modules)
+{
+	struct memory_message m;
+
+	router_to(house_dead_port(), 0);
+	house_routes[0].pending = true;
+	house_routers_wait = true;
+	house_routed = 0;
+	house_open("", modules);
+	house_sends("s@x.org", "a@example.com");
+	while (house_routed == 0)
+		usleep(1000);
+	queue_drain(0);
+	queue_stop();
+	ck_assert_uint_eq(memory_claimed(), 0);
+	ck_assert_uint_eq(memory_releases(), 1);
+	ck_assert(memory_message(0, &m));
+	ck_assert_uint_eq(m.recipient[0].attempts, 0);
+	free(m.content);
+	house_routers_wait = false;
+}
+
+START_TEST(a_router_that_does_not_answer_does_not_keep_the_end)
+{
+	ends_while_asked(HOUSE_ROUTER);
+	house_over();
+}
+END_TEST
+
+START_TEST(a_module_that_does_not_answer_does_not_keep_the_end)
+{
+	must(sem_init(&resumed, 0, 0) == 0);
+	house_hook = predeliver_waits;
+	ends_while_asked(HOUSE_ROUTER HOUSE_HOOKS);
+	must(sem_wait(&resumed) == 0);
+	house_over();
+	sem_destroy(&resumed);
+}
+END_TEST
+
+static void *end(void *arg)
+{
+	queue_drain(0);
+	queue_stop();
+	return arg;
+}
+
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+START_TEST(what_is_being_claimed_at_the_end_is_left_to_the_next_start)
+{
+	pthread_t thread;
+
+	house_open("deliver = false;", HOUSE_ROUTER);
+	for (unsigned i = 0; i < 20; i++)
+		house_sends("s@x.org", "a@example.com");
+	house_close();
+	schedule_lock(); /* the claim waits on its worker */
+	house_open("", HOUSE_ROUTER);
+	house_on(0, nothing, NULL);
+	must(pthread_create(&thread, NULL, end, NULL) == 0);
+	while (!queue.draining)
+		usleep(1000);
+	usleep(100000); /* for an end that does not wait to go wrong */
+	schedule_unlock();
+	must(pthread_join(thread, NULL) == 0);
+	ck_assert_uint_eq(memory_claimed(), 0);
+	ck_assert_uint_eq(memory_messages(), 20);
+	house_over();
+}
+END_TEST
+
 TEST_MAIN("queue/queue", the_end_waits_for_what_is_under_way, the_end_does_not_wait_for_ever,
 	what_waits_at_the_end_is_given_back, delivering_starts_with_the_settings_that_say_so,
 	a_new_generation_is_followed_at_once, delivering_stops_with_the_settings_that_say_so,
-	new_waits_are_for_what_fails_from_now_on)
+	new_waits_are_for_what_fails_from_now_on,
+	a_router_that_does_not_answer_does_not_keep_the_end,
+	a_module_that_does_not_answer_does_not_keep_the_end,
+	what_is_being_claimed_at_the_end_is_left_to_the_next_start)
