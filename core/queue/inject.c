@@ -134,6 +134,10 @@ static bool recipients_decided(struct injection *i)
 					LOG_ID("id", id_tm(i->m->envelope.id)),
 					LOG_STR("to", str_tm(i->m->recipients[n].address)),
 					LOG_STR("text", v->text));
+				if (i->m->recipient_count == 1) { /* nobody would be left */
+					inject_fail(i, INJECT_REFUSED, v->text);
+					return false;
+				}
 				message_remove_recipient(i->m, n);
 				break;
 			}

@@ -275,19 +275,32 @@ static bool ends_message(const struct action *a, size_t from, size_t to)
 	return ends;
 }
 
-/* The report about targets of one message, to be added; NULL: none is due. */
-static struct message *report_of(struct action *a, size_t from, size_t to)
+/* Of a message that could not be read: is it gone? */
+static bool is_gone(struct action *a, struct id id, struct arena *arena)
+{
+	struct tmail_queue_read question = { .size = sizeof question, .id = tm_id(id) };
+	struct tmail_queue_content content = { .size = sizeof content };
+
+	return service_ask_wait(a->store, TMAIL_QUEUE_READ, &question, &content, arena) ==
+		TMAIL_NOT_FOUND;
+}
+
+/* The report about targets of one message, to be added; NULL: none is due. False: the message
+ * cannot be read now. */
+static bool report_of(struct action *a, size_t from, size_t to, struct message **made)
 {
 	const struct queue_settings *settings = queue.settings_of(a->g);
 	struct tmail_queue_content read;
 	struct arena *arena = arena_new(4096);
 	struct id id = id_tm(target_at(a, from)->id);
-	struct message *m = message_read_back(a->store, id, arena, &read), *report = NULL;
+	struct message *m = message_read_back(a->store, id, arena, &read);
 	struct report_recipient *list = ARENA_ARRAY(arena, struct report_recipient, to - from);
 	struct report b = { .kind = REPORT_FAILED, .about = m, .recipients = list };
 	struct buf content = { 0 };
+	bool known = m || is_gone(a, id, arena);
 	uint64_t wants;
 
+	*made = NULL;
 	for (size_t i = from; m && m->envelope.sender.len > 0 && i < to; i++) {
 		const struct tmail_recipient *r = &m->recipients[target_at(a, i)->recipient];
 
@@ -303,24 +316,26 @@ static struct message *report_of(struct action *a, size_t from, size_t to)
 		if (!content_read(a->store, m, read.total, wants, &content))
 			b.whole = false;
 		b.content = buf_str(&content);
-		report = report_make(&b, settings);
+		*made = report_make(&b, settings);
 	}
 	buf_free(&content);
 	if (m)
 		message_free(&m);
 	arena_free(&arena);
-	return report;
+	return known || why_set(a->why, "a message cannot be read now, and its sender not told");
 }
 
 /* The report goes in first: a crash in between makes two of it, not none. */
 static bool report_write(struct action *a, size_t from, size_t to)
 {
-	struct message *report = report_of(a, from, to);
+	struct message *report;
 	struct tmail_queue_op op;
 	struct tmail_str pieces[2];
 	struct buf opaque = { 0 };
 	bool ok;
 
+	if (!report_of(a, from, to, &report))
+		return false;
 	if (!report)
 		return true;
 	accept_op(&op, report, &opaque, pieces);

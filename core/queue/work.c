@@ -80,7 +80,9 @@ static void parcel_arrived(struct task *task)
 	for (uint32_t i = 0; i < p->count; i++) {
 		uint32_t index = p->recipients[i].index;
 
-		if (p->come_again != 0) {
+		if (p->recipients[i].settled) { /* whatever became of the others since */
+			outcome_set(w, index, &p->recipients[i].outcome, p, &p->recipients[i]);
+		} else if (p->come_again != 0) {
 			put_off(w, index, p->come_again);
 		} else if (p->untouched) {
 			w->recipients[index].state = RECIPIENT_DUE;
@@ -262,7 +264,10 @@ static void route_found(void *ctx, struct route *route)
 
 	w->routing = false;
 	share_give(w->ql, str_tm(w->asking->ask.domain));
-	route_says(w, route);
+	if (w->recipients[w->cursor].stop == STOP_NOT)
+		route_says(w, route);
+	else
+		route_unref(&route); /* an administrator decided meanwhile */
 	work_go_on(w);
 }
 

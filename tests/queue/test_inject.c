@@ -42,6 +42,7 @@ static struct injected inject(const char *recipients, const char *content)
 static atomic_uint points[TMAIL_POINTS];
 static enum tmail_point refuse_at;
 static enum tmail_verdict refuse_with;
+static bool refuse_all; /* the first recipient, by himself */
 
 static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event *event)
 {
@@ -50,6 +51,13 @@ static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event 
 		ck_assert_uint_eq(call->client->kind, TMAIL_CLIENT_ALIAS);
 	if (call->point != refuse_at)
 		return TMAIL_CONTINUE;
+	if (refuse_all) {
+		ck_assert_int_eq(call->host->edit->recipient_verdict(call, 0, TMAIL_REJECT, 550,
+					 (struct tmail_str)TMAIL_STR("5.7.1"),
+					 (struct tmail_str)TMAIL_STR("nobody may")),
+			TMAIL_OK);
+		return TMAIL_CONTINUE;
+	}
 	if (refuse_at == TMAIL_POINT_RCPT && event->rcpt.recipient->address.data[0] != 'b')
 		return TMAIL_CONTINUE;
 	if (refuse_with != TMAIL_CONTINUE)
@@ -123,6 +131,20 @@ START_TEST(a_refused_recipient_is_left_out)
 }
 END_TEST
 
+START_TEST(content_that_nobody_may_have_is_refused)
+{
+	struct injected i;
+
+	open_hooked(TMAIL_POINT_EOM, TMAIL_CONTINUE);
+	refuse_all = true;
+	i = inject("a@one.org", HOUSE_CONTENT);
+	refuse_all = false;
+	ck_assert_int_eq(i.result, INJECT_REFUSED);
+	ck_assert_uint_eq(memory_adds(), 0);
+	house_over();
+}
+END_TEST
+
 START_TEST(a_discarded_message_is_said_yes_to)
 {
 	open_hooked(TMAIL_POINT_EOM, TMAIL_DISCARD);
@@ -162,5 +184,5 @@ END_TEST
 
 TEST_MAIN("queue/inject", a_message_meets_all_points_and_gets_its_trace,
 	a_refused_message_is_not_kept, a_refused_recipient_is_left_out,
-	a_discarded_message_is_said_yes_to, a_store_that_is_full_is_said_so,
-	a_message_that_comes_round_for_ever_is_stopped)
+	content_that_nobody_may_have_is_refused, a_discarded_message_is_said_yes_to,
+	a_store_that_is_full_is_said_so, a_message_that_comes_round_for_ever_is_stopped)
