@@ -122,6 +122,7 @@ START_TEST(delivering_stops_with_the_settings_that_say_so)
 	struct peer *peer = peer_server(NULL, 0, 0);
 	struct queue_settings settings;
 	struct memory_message m;
+	unsigned tried = 0;
 
 	router_to(peer_port(peer), 0);
 	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
@@ -140,9 +141,12 @@ START_TEST(delivering_stops_with_the_settings_that_say_so)
 	ck_assert_uint_eq(peer_messages(peer), 1);
 	ck_assert_uint_eq(memory_claimed(), 0);
 	ck_assert_uint_eq(memory_messages(), 20);
-	ck_assert(memory_message(1, &m));
-	ck_assert_uint_eq(m.recipient[0].attempts, 0);
-	free(m.content);
+	for (unsigned i = 0; i < 20; i++) { /* two loops: any of them may have been the first */
+		ck_assert(memory_message(i, &m));
+		tried += m.recipient[0].attempts > 0;
+		free(m.content);
+	}
+	ck_assert_uint_le(tried, 1);
 	house_reload(1, house.settings);
 	memory_wait_ended(21);
 	house_over();
