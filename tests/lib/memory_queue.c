@@ -41,6 +41,7 @@ static struct {
 	struct kept *kept[MESSAGES_MAX];
 	struct map ids;
 	unsigned count, writes, ended, duplicates, releases, reads, refused;
+	bool unreadable;
 	enum memory_mood mood, outcomes;
 	bool held, writing;
 	uint64_t reserved;
@@ -400,13 +401,13 @@ static int op_read(struct tmail_call *call, const void *question, void *answer)
 	k = find(q->id);
 	memory.reads++;
 	lives = k && !k->ended;
-	if (lives) {
+	if (lives && !memory.unreadable) {
 		read_envelope(call, k, a);
 		a->total = k->content.len;
 		a->octets = lend(call, str_slice(k->content, q->offset, q->limit));
 	}
 	pthread_mutex_unlock(&memory.lock);
-	return lives ? TMAIL_OK : TMAIL_NOT_FOUND;
+	return !lives ? TMAIL_NOT_FOUND : memory.unreadable ? TMAIL_TRY_LATER : TMAIL_OK;
 }
 
 /* ---- FIND, COUNT, CHECK ---------------------------------------------------------------- */
@@ -626,6 +627,7 @@ static void forget(void)
 		spool_drop(&memory.spools);
 	memory.count = memory.writes = memory.ended = memory.duplicates = 0;
 	memory.releases = memory.reads = memory.refused = 0;
+	memory.unreadable = false;
 	memory.mood = memory.outcomes = MEMORY_TAKES;
 	memory.held = false;
 	memory.reserved = 0;
@@ -639,6 +641,13 @@ void memory_reset(void)
 void memory_set(enum memory_mood mood)
 {
 	LOCKED(memory.mood = mood);
+}
+
+void memory_unreadable(bool unreadable)
+{
+	pthread_mutex_lock(&memory.lock);
+	memory.unreadable = unreadable;
+	pthread_mutex_unlock(&memory.lock);
 }
 
 void memory_outcomes(enum memory_mood mood)

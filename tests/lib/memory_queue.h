@@ -29,6 +29,8 @@ void memory_reset(void); /* forgets all */
 void memory_set(enum memory_mood mood);
 /* The same, for outcomes alone. */
 void memory_outcomes(enum memory_mood mood);
+/* READ answers "later". */
+void memory_unreadable(bool unreadable);
 /* WRITE waits until it is let go. */
 void memory_hold(void);
 void memory_let_go(void);

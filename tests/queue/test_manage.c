@@ -174,6 +174,31 @@ START_TEST(what_is_bounced_in_the_store_is_returned)
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_now_is_not_bounced_behind_the_senders_back)
+{
+	const struct peer_rule rules[] = { { "RCPT TO:<a@", "450 busy", 0 } };
+	struct queue_order order = { .action = QUEUE_BOUNCE };
+	struct peer *peer = peer_server(rules, 1, 0);
+	uint64_t touched = 0;
+	struct why why;
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_unreadable(true);
+	ck_assert_int_ne(queue_act(house.generation, &all, &order, &touched, &why), TMAIL_OK);
+	ck_assert_str_eq(why.text, "a message cannot be read now, and its sender not told");
+	ck_assert_uint_eq(fate(0, 0), TMAIL_FATE_DEFERRED);
+	memory_unreadable(false);
+	ck_assert_uint_eq(act(&all, QUEUE_BOUNCE, ""), 1);
+	peer_wait_messages(peer, 1);
+	memory_wait_ended(2);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 /* One message is being sent and is not answered; nineteen wait for its connection. */
 static struct peer *crowded(void)
 {
@@ -339,6 +364,28 @@ START_TEST(an_old_answer_that_comes_after_the_retry_is_not_kept)
 }
 END_TEST
 
+START_TEST(what_is_discarded_while_a_router_is_asked_is_not_sent)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	unsigned asked = house_routed;
+
+	house_routers_wait = true;
+	router_to(peer_port(peer), 0);
+	house_routes[0].pending = true;
+	house_open("", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	while (house_routed == asked)
+		sched_yield();
+	ck_assert_uint_eq(act(&all, QUEUE_DISCARD, ""), 1);
+	house_routers_wait = false;
+	memory_wait_ended(1);
+	ck_assert_uint_eq(fate(0, 0), TMAIL_FATE_DISCARDED);
+	ck_assert_uint_eq(peer_messages(peer), 0);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(what_is_held_is_not_tried_and_what_is_not_held_not_released)
 {
 	struct peer *peer = peer_server(later, 1, 0);
@@ -500,12 +547,14 @@ END_TEST
 TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_is_held_stays_until_it_is_released, what_is_retried_goes_at_once_and_wakes_its_host,
 	what_is_discarded_in_the_store_is_gone, what_is_bounced_in_the_store_is_returned,
+	what_cannot_be_read_now_is_not_bounced_behind_the_senders_back,
 	what_waits_in_a_lane_is_discarded_at_once, what_waits_in_a_lane_is_bounced_at_once,
 	what_waits_in_a_lane_is_held_and_released, what_is_retried_forgets_the_route_it_had,
 	what_waits_in_the_lane_of_an_old_route_goes_the_new_way,
 	what_waits_for_a_host_that_says_nothing_goes_the_new_way,
 	what_was_at_one_host_and_waits_for_the_next_goes_the_new_way,
 	an_old_answer_that_comes_after_the_retry_is_not_kept,
+	what_is_discarded_while_a_router_is_asked_is_not_sent,
 	what_is_held_is_not_tried_and_what_is_not_held_not_released, a_dry_run_only_counts,
 	many_are_taken_in_hand_one_after_another,
 	who_comes_to_his_end_meanwhile_is_passed_over_and_not_counted,
