@@ -10,7 +10,7 @@ from exim import Exim
 from messages import EIGHT_BIT, LARGE, ODD, ORDINARY, same_but_trace
 from postfix import Postfix, smtp_source
 from sink import Sink
-from tmail import Session, Skipped, Tmail
+from tmail import Session, Tmail
 
 EVERYTHING = {**ORDINARY, **EIGHT_BIT, **ODD, **LARGE}
 POLITE = {**ORDINARY, **EIGHT_BIT, **LARGE}
@@ -117,8 +117,7 @@ class Clients:
 
     def program(self, name):
         path = shutil.which(name)
-        if not path:
-            raise Skipped(f"{name} is not installed")
+        assert path, f"{name} is not installed: see packaging/needs/test"
         return path
 
     def run(self, *words, content=b""):
