@@ -50,7 +50,9 @@ class Run:
             print(f"     skip {what}: {why}", flush=True)
         if failed:
             self.troubles.append(name)
-            for line in output.splitlines()[-40:]:
+            # What went well says nothing of what did not.
+            told = [line for line in output.splitlines() if not line.startswith("ok ")]
+            for line in told[-60:]:
                 print("     " + line, flush=True)
 
     def build(self, folder, options):
