@@ -41,6 +41,7 @@ struct tmail_hop {
 	struct tmail_str login, password; /* empty: none */
 	uint32_t secure; /* 1: the way here was validated by DNSSEC */
 	uint32_t source_id; /* for humans and explain: id of the row it came from; 0: none */
+	uint32_t login_clear; /* 1: the login may be said without TLS */
 };
 struct tmail_route_answer {
 	uint32_t size;
