@@ -3,6 +3,7 @@
 """limits.py BUILD: what a destination is asked to take, as the destination sees it: connections at
 a time, messages on one of them, messages in a time. Of time only what is too early is judged."""
 import threading
+import time
 
 from world import World, main
 
@@ -10,7 +11,6 @@ HOSTS = {name: f"192.0.2.{n}" for n, name in enumerate(
     ("free", "two", "sub.two", "few", "slow", "routed", "changing"), 1)}
 ZONE = "".join(f"{name} MX 10 mx.{name}\nmx.{name} A {address}\n"
                for name, address in HOSTS.items())
-SENDER = "writer@client.test"
 
 
 class Crowd:
@@ -44,7 +44,9 @@ def destinations(two):
 
 class Limits(World):
     def __init__(self, build):
-        super().__init__(build, {"test": ZONE}, queue="host_rest = 0; " + destinations(2))
+        # A connection that is closed while another opens would be counted beside it.
+        super().__init__(build, {"test": ZONE}, queue='host_rest = 0; idle_timeout = "1h"; '
+                         + destinations(2))
 
     def crowd(self, domain, wanted, sink=None):
         """So many are under way at a time, and never more, of a lot of messages."""
@@ -79,15 +81,14 @@ class Limits(World):
         assert max(talk.messages for talk in sink.talks) == 3
 
     def rate(self):
-        """Ten take nine quarters of a second at least, in the order in which they were sent."""
+        """Ten take nine quarters of a second at least, from before the first is sent: when it
+        came the sink may say late."""
         sink = self.sink(HOSTS["slow"])
-        sent = [f"reader-{n}@slow.test" for n in range(10)]
-        for recipient in sent:
-            self.send(recipient, sender=SENDER)
-        got = sink.wait(10)
-        assert [m.recipients[0] for m in got] == sent, [m.recipients for m in got]
-        span = got[-1].at - got[0].at
-        assert span > 2, f"ten at four a second came within {span:.2f} s"
+        began = time.monotonic()
+        for n in range(10):
+            self.send(f"reader-{n}@slow.test")
+        span = sink.wait(10)[-1].at - began
+        assert span > 2.2, f"ten at four a second came within {span:.2f} s"
 
     def reload(self):
         """A changed limit holds for what comes after it."""
@@ -108,7 +109,7 @@ def run(cases, build):
         cases.run("limits: connections of a subdomain", world.connections, "sub.two", 1)
         cases.run("limits: connections and messages of a route", world.of_routes)
         cases.run("limits: messages of a connection", world.messages)
-        cases.run("limits: messages in a time, in order", world.rate)
+        cases.run("limits: messages in a time", world.rate)
         cases.run("limits: changed by a reload", world.reload)
         cases.run("the queue is empty after all that", world.empty)
 

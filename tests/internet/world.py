@@ -95,8 +95,10 @@ class World:
             assert word in said, f"no {word!r} in: {said}"
         return said
 
-    def row(self, recipient, status="Scheduled"):
-        return self.server.queue_row(status, "--to", recipient)
+    def row(self, recipient):
+        """Of the queue, when it was tried and is to be tried again: before it was tried it is
+        scheduled as well."""
+        return self.server.queue_row("Scheduled", "--state", "deferred", "--to", recipient)
 
     def defers(self, recipient, *words):
         self.send(recipient)

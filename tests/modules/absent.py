@@ -98,7 +98,7 @@ def router(build, *names):
         content = b"Subject: x\r\n\r\nx\r\n"
         assert session.message("a@client.test", ["b@example.com"], content)[0] == 250
         session.close()
-        row = server.queue_row("Scheduled")
+        row = server.queue_row("Scheduled", "--state", "deferred")
         assert "router" in row["reason"], row
         if "route/table" in names:
             not_configured(server, "route/table", "routes", "list")

@@ -238,7 +238,8 @@ class Servers:
         with SmtpSink(self.cache, folder, "-r", "rcpt") as server:
             self.route("soft.test", server.port)
             self.send("soft.test", {"": head("soft") + b"\r\ntext\r\n"})
-            row = self.server.queue_row("Scheduled", "--to", "reader@soft.test")
+            row = self.server.queue_row("Scheduled", "--state", "deferred", "--to",
+                                        "reader@soft.test")
             assert "450" in row["reason"] and row["attempts"] == 1 and row["next_delivery"], row
         self.server.command("queue", "discard", row["id"])
 
