@@ -30,11 +30,13 @@ class Tools:
                             source, "-lpthread", "-ldl"], check=True)
         return path
 
-    def send(self, port, connections, messages, per_connection=1000000, size=4096, seconds=120):
+    def send(self, port, connections, messages, per_connection=1000000, size=4096, seconds=120,
+             recipient="user@dest.test"):
         """What load.c says of it."""
         run = subprocess.run(
             [self.load, "-c", str(connections), "-n", str(messages), "-m", str(per_connection),
-             "-s", str(size), "-t", str(seconds), str(port)], check=True, capture_output=True)
+             "-s", str(size), "-t", str(seconds), "-r", recipient, str(port)], check=True,
+            capture_output=True)
         return json.loads(run.stdout)
 
 

@@ -3,7 +3,8 @@
 keep; `relay`: to a server on this host), started, counted, and gone with all they wrote.
 
 What makes the comparison fair is said where it is set. All log a line a message into a file, none
-looks up its clients' names, all but OpenSMTPD answer 250 after a flush."""
+looks up its clients' names, all but OpenSMTPD answer 250 after a flush. All but the
+reference are asked after a run what they keep, tmail once more after a restart."""
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from measure import banner_wait, family, inside
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from exim import Exim  # noqa: E402
+from haraka import Haraka  # noqa: E402
 from opensmtpd import OpenSmtpd  # noqa: E402
 from postfix import Postfix  # noqa: E402
 from tmail import Tmail  # noqa: E402
@@ -132,10 +134,7 @@ class TmailProgram(Program):
         return int(self.server.command("queue", "count"))
 
     def queued_after_restart(self):
-        self.stop()
-        start = time.monotonic()
-        self.spawn()
-        banner_wait(self.port, start)
+        self.start_timed()
         return self.queued()
 
 
@@ -235,5 +234,28 @@ class OpenSmtpdProgram(UnpackedProgram):
         self.server.spawn("/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf")
 
 
+class HarakaProgram(Program):
+    """Stock settings; but a process for each processor, and no plugin but one that permits relaying
+    and says the next host. Its outbound queue flushes a file a message."""
+
+    name, pace = "haraka", 0.05
+
+    def __init__(self, bench, setting):
+        super().__init__(bench, setting)
+        self.server = Haraka(bench.cache, mode=setting.mode,
+                             next_hop=("127.0.0.1", setting.next_hop or 25))
+        self.port = self.server.port
+        self.start, self.spawn = self.server.start, self.server.spawn
+        self.stop, self.close = self.server.stop, self.server.close
+        self.queued = self.server.queued
+        if setting.slow_flush:
+            self.flushes = Counted(self.server.root + "/flushes")
+            self.server.env = {"LD_PRELOAD": bench.tools.slowsync,
+                               "SLOWSYNC_COUNT": self.flushes.path}
+
+    def processes(self):
+        return family(self.server.process.pid)
+
+
 PROGRAMS = {p.name: p for p in (TmailProgram, ReferenceProgram, PostfixProgram, EximProgram,
-                                OpenSmtpdProgram)}
+                                OpenSmtpdProgram, HarakaProgram)}

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """tmail's figures beside its peers', in one run: each row measures the programs in turns, so that
-what else the machine does hits all of them alike, and shows medians. Figures depend on the
-machine, ratios less; nothing passes or fails by time. What does fail is a message that was
-answered 250 and is not in the queue.
+what else the machine does hits all of them alike, and shows medians. Each result is printed as it
+comes, a table with ratios and what was wanted of them at the end. Figures depend on the machine,
+ratios less; nothing passes or fails by time. What does fail is a message that was answered 250 and
+is not in the queue.
 
   tests/bench/run.py [BUILD] [--rows accept,one,...] [--peers reference,postfix,...] [--runs 5]
                      [--json FILE] [--raw FILE]
 
-BUILD is the folder of a finished build (optimised), by default build. Postfix and Exim need root
-and Debian's archive; without, they are left out. docs/performance.md tells what the rows are."""
+BUILD is the folder of a finished build (optimised), by default build. Postfix, Exim and OpenSMTPD
+need root and Debian's archive, Haraka npm; what cannot be had is left out, and said with its reason.
+docs/performance.md tells what the rows are."""
 import argparse
 import json
 import os
@@ -61,20 +63,22 @@ class Bench:
         for what in result.get("wrong", ()):
             self.wrong.append(f"{row.name} {name} run {number}: {what}")
         self.results.setdefault(row.name, {}).setdefault(name, []).append(result)
+        line = json.dumps({"row": row.name, "program": name, "run": number, **result})
+        print(line, flush=True)
         if self.raw:
-            line = {"row": row.name, "program": name, "run": number, **result}
-            self.raw.write(json.dumps(line) + "\n")
+            self.raw.write(line + "\n")
             self.raw.flush()
-        if "trouble" in result:
-            print(f"  {row.name} {name}: {result['trouble']}", file=sys.stderr, flush=True)
 
     def row(self, row, peers, runs):
         """{program: figure}"""
         if not row.of:
-            for number in range(1, max(1, int(runs * row.quick)) + 1):
-                for name in peers:
-                    if name in row.peers and name not in self.left_out:
-                        self.run(row, name, number)
+            try:
+                for number in range(1, runs + 1):
+                    for name in peers:
+                        if name in row.peers and name not in self.left_out:
+                            self.run(row, name, number)
+            finally:
+                row.end()
         results = self.results.get(row.of.name if row.of else row.name, {})
         return {name: row.value(results[name]) for name in peers if name in results}
 
@@ -84,13 +88,24 @@ def number_text(value, digits):
 
 
 def wanted_text(row, figures):
-    """What was wanted and what it is: "≥ 10 × postfix: 11.2"; short of it is said."""
+    """What was wanted and what it is: "≥ 10 × postfix: 11.2, met"."""
     parts = []
     for wanted in row.wanted:
         met = wanted.met(figures)
         if met:
-            parts.append(f"{wanted.text(row.unit)}: {met[0]:.3g}{'' if met[1] else ' (short)'}")
+            parts.append(f"{wanted.text(row.unit)}: {met[0]:.3g}, {'met' if met[1] else 'SHORT'}")
+        else:
+            parts.append(f"{wanted.text(row.unit)}: not measured")
     return "; ".join(parts)
+
+
+def table_lines(rows, peers, figures):
+    yield "| | " + " | ".join(peers) + " | unit | wanted: what it is |"
+    yield "|---|" + "---:|" * len(peers) + "---|---|"
+    for row in rows:
+        cells = [number_text(figures[row.name].get(name), row.digits) for name in peers]
+        yield (f"| {row.title} | " + " | ".join(cells)
+               + f" | {row.unit} | {wanted_text(row, figures[row.name])} |")
 
 
 def options_read():
@@ -98,7 +113,7 @@ def options_read():
                                      epilog="rows: " + ", ".join(r.name for r in all_rows()))
     parser.add_argument("build", nargs="?", default=os.path.join(TOP, "build"))
     parser.add_argument("--rows", default="", help="only these, separated by commas")
-    parser.add_argument("--peers", default="reference,postfix,exim,opensmtpd")
+    parser.add_argument("--peers", default="reference,postfix,exim,opensmtpd,haraka")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", help="file for figures and all results")
     parser.add_argument("--raw", help="file to which each result is added when it is there")
@@ -119,18 +134,14 @@ def main():
     peers = ["tmail"] + [p for p in options.peers.split(",") if p and p != "tmail"]
     bench = Bench(options)
     figures = {}
-    print("| | " + " | ".join(peers) + " | unit | wanted: what it is |")
-    print("|---|" + "---:|" * len(peers) + "---|---|", flush=True)
     try:
         for row in rows:
-            found = figures[row.name] = bench.row(row, peers, options.runs)
-            cells = [number_text(found.get(name), row.digits) for name in peers]
-            print(f"| {row.title} | " + " | ".join(cells)
-                  + f" | {row.unit} | {wanted_text(row, found)} |", flush=True)
+            figures[row.name] = bench.row(row, peers, options.runs)
     finally:
         bench.close()
+    print("\n" + "\n".join(table_lines(rows, peers, figures)))
     for name, reason in bench.left_out.items():
-        print(f"{name} left out: {reason}")
+        print(f"skip {name}: {reason}")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             json.dump({"figures": figures, "results": bench.results}, f, indent=1)

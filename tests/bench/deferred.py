@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Rows of tmail alone, with a queue that is full of messages whose next server is not there."""
+import subprocess
+import time
+
+from measure import disk_quiet, json_line, memory_kb
+from programs import Setting
+from row import Row, not_kept, not_served
+from tmail import wait_for
+
+DEAD = "user@dead.test"  # the route to it ends at a port where nobody listens
+
+
+def settled(program, messages, seconds=600):
+    """Until so many are deferred, each tried once: seconds it took."""
+    start = time.monotonic()
+    while int(program.server.status()["queue.deferred"]) != messages:
+        assert time.monotonic() < start + seconds, f"{messages} were not deferred in {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+def filled(bench, program, messages):
+    """What load.c says of them; all are deferred then."""
+    program.server.command("routes", "add", "-d", "dead.test", "-rh", "127.0.0.1", "-rp",
+                           str(bench.closed_port()))
+    result = bench.tools.send(program.port, 20, messages, recipient=DEAD, seconds=600)
+    result["settled_s"] = settled(program, result["accepted"])
+    return result
+
+
+class Deferred(Row):
+    """What they cost in memory, what asking for them takes, and a start with them."""
+
+    unit, figure, digits = "octets each", "each_octets", 0
+    peers = ("tmail",)
+
+    def __init__(self, name, title, messages, wanted):
+        super().__init__(name, title)
+        self.messages, self.wanted = messages, wanted
+
+    def one(self, bench, kind):
+        with kind(bench, Setting("relay", bench.closed_port())) as program:
+            bench.tools.send(program.port, 20, 500)
+            settled(program, 500)
+            before, _ = memory_kb(program.processes())
+            result = filled(bench, program, self.messages)
+            after, _ = memory_kb(program.processes())
+            result["each_octets"] = (after - before) * 1024 / result["accepted"]
+            for name, words in (("count_ms", ("queue", "count")),
+                                ("list_ms", ("queue", "list", "--limit", "100"))):
+                start = time.monotonic()
+                output = program.server.command(*words)
+                result[name] = (time.monotonic() - start) * 1e3
+                result[name + "_lines"] = output.count("\n")
+            result["expected"] = result["accepted"] + 500
+            result["queued"] = program.queued()
+            result["start_ms"] = program.start_timed() * 1e3
+            result["queued_after_restart"] = program.queued()
+            result["wrong"] = not_kept(result, kind) + not_served(result, kind)
+        return result
+
+
+class Crowded(Row):
+    """Accepted and delivered to a sink, in turns with an empty queue and with a full one, whose
+    messages are tried again all the while as the settings say that come with it. It is filled once,
+    and started for each run."""
+
+    unit, figure, digits = "of empty", "ratio", 2
+    peers = ("tmail",)
+
+    def __init__(self, name, title, deferred, messages, wanted):
+        super().__init__(name, title)
+        self.deferred, self.messages, self.wanted = deferred, messages, wanted
+        self.program = None
+
+    def one(self, bench, kind):
+        fill = None
+        if not self.program:
+            self.program = kind(bench, Setting("relay", bench.closed_port()))
+            self.program.start()
+            fill = filled(bench, self.program, self.deferred)
+            assert fill["accepted"] == self.deferred, fill
+            self.program.stop()
+        with kind(bench, Setting("relay", bench.closed_port())) as empty:
+            without = self.through(bench, empty, 0)
+        start_ms = self.program.start_timed() * 1e3
+        result = self.through(bench, self.program, self.deferred)
+        result["queued_after_restart"] = self.program.queued_after_restart()
+        self.program.stop()
+        result.update(empty_rate=without["rate"], empty_delivered=without["delivered_rate"],
+                      ratio=result["rate"] / without["rate"], start_ms=start_ms, fill=fill)
+        result["wrong"] = not_kept(result, kind) + [
+            line for r in (without, result) for line in not_served(r, kind)]
+        return result
+
+    def through(self, bench, program, deferred):
+        """Messages to a new sink, all that come through."""
+        sink = subprocess.Popen([bench.tools.sink, "-n", str(self.messages + 200)],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            port = int(sink.stdout.readline())
+            domain = f"to{port}.test"
+            program.server.command("routes", "add", "-d", domain, "-rh", "127.0.0.1", "-rp",
+                                   str(port))
+            bench.tools.send(program.port, 20, 200, recipient="user@" + domain)
+            disk_quiet()
+            tried = int(program.server.status()["counter.deferrals"])
+            start = time.monotonic()
+            result = bench.tools.send(program.port, 20, self.messages,
+                                      recipient="user@" + domain)
+            end = json_line(sink.stdout, 180)
+        finally:
+            sink.stdin.close()
+            sink.wait()
+            sink.stdout.close()
+        result["delivered_rate"] = self.messages / (end["at"] - start)
+        result["tried_again"] = int(program.server.status()["counter.deferrals"]) - tried
+        result["expected"] = deferred
+        wait_for(lambda: program.queued() <= deferred, what="the outcome of each")
+        result["queued"] = program.queued()
+        return result
+
+    def end(self):
+        if self.program:
+            self.program.close()
