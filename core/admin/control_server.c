@@ -355,7 +355,11 @@ static void client_ended(void *owner, struct stream *s, enum stream_end how)
 	client_leave(owner, 0);
 }
 
-static const struct stream_owner client_events = { client_input, client_drained, client_ended };
+static const struct stream_owner client_events = {
+	.input = client_input,
+	.drained = client_drained,
+	.ended = client_ended,
+};
 
 static struct client *client_new(struct control *control, int fd)
 {

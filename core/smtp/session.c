@@ -386,8 +386,11 @@ static void stream_has_ended(void *owner, struct stream *stream, enum stream_end
 	session_run(s);
 }
 
-static const struct stream_owner stream_events = { stream_has_input, stream_is_drained,
-	stream_has_ended };
+static const struct stream_owner stream_events = {
+	.input = stream_has_input,
+	.drained = stream_is_drained,
+	.ended = stream_has_ended,
+};
 
 struct session *session_new(struct place *place, struct generation *generation, int fd,
 	const struct endpoint *peer, const struct endpoint *local)

@@ -17,13 +17,14 @@
 struct owner {
 	struct buf seen; /* taken */
 	size_t shown;    /* octets in the last input callback */
-	int inputs, drains, ends;
+	int inputs, drains, ends, secured;
 	enum stream_end how;
 	size_t take; /* at most, of each callback */
 	struct str answer;
 	void (*act)(struct owner *o); /* in the input callback */
 	void (*on_end)(struct owner *o);
 	void (*on_drain)(struct owner *o);
+	void (*on_secured)(struct owner *o);
 	struct stream *stream;
 };
 static struct owner owner;
@@ -66,7 +67,17 @@ static inline void ended(void *ctx, struct stream *s, enum stream_end how)
 		o->on_end(o);
 }
 
-static const struct stream_owner calls = { input, drained, ended };
+static inline void secured(void *ctx, struct stream *s)
+{
+	struct owner *o = ctx;
+
+	(void)s;
+	o->secured++;
+	if (o->on_secured)
+		o->on_secured(o);
+}
+
+static const struct stream_owner calls = { input, drained, ended, secured };
 
 static inline void set_up(void)
 {
