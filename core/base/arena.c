@@ -37,6 +37,7 @@ struct arena {
 	struct block *newest;
 	struct cleanup *cleanups;
 	size_t given;
+	bool secret;
 	alignas(max_align_t) struct block first; /* its data is behind the arena */
 };
 
@@ -170,9 +171,25 @@ static void arena_run_cleanups(struct arena *a)
 	}
 }
 
+void arena_secret(struct arena *a)
+{
+	a->secret = true;
+}
+
+static void arena_wipe(struct arena *a)
+{
+	for (struct block *b = a->newest; b; b = b->older) {
+		ASAN_UNPOISON_MEMORY_REGION(b->data, b->used);
+		explicit_bzero(b->data, b->used);
+	}
+}
+
 void arena_reset(struct arena *a)
 {
 	arena_run_cleanups(a);
+	if (a->secret)
+		arena_wipe(a);
+	a->secret = false;
 	while (a->newest != &a->first) {
 		struct block *b = a->newest;
 
@@ -192,16 +209,4 @@ void arena_free(struct arena **a)
 	arena_reset(*a);
 	free(*a);
 	*a = NULL;
-}
-
-void arena_free_secret(struct arena **a)
-{
-	if (!*a)
-		return;
-	arena_run_cleanups(*a);
-	for (struct block *b = (*a)->newest; b; b = b->older) {
-		ASAN_UNPOISON_MEMORY_REGION(b->data, b->used);
-		explicit_bzero(b->data, b->used);
-	}
-	arena_free(a);
 }

@@ -30,11 +30,11 @@ char *arena_c(struct arena *a, struct str s);
 void arena_cleanup(struct arena *a, void (*run)(void *), void *ctx);
 /* Octets given out so far, for budgets. */
 size_t arena_size(const struct arena *a);
+/* What it gives out is wiped before it is freed or given out again; until the next reset. */
+void arena_secret(struct arena *a);
 /* Runs the clean-ups and frees all but the first block. */
 void arena_reset(struct arena *a);
 /* Frees it and clears the pointer; a NULL inside is fine. */
 void arena_free(struct arena **a);
-/* Wipes what was given out before it frees. */
-void arena_free_secret(struct arena **a);
 
 #endif

@@ -162,7 +162,8 @@ void conf_free(struct conf **c)
 	if (!*c)
 		return;
 	arena = (*c)->arena;
-	arena_free_secret(&arena);
+	arena_secret(arena);
+	arena_free(&arena);
 	*c = NULL;
 }
 
