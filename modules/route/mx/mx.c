@@ -53,6 +53,21 @@ static int one_hop(struct tmail_call *call, struct tmail_route_answer *answer,
 
 /* ---- MX records ------------------------------------------------------------------------ */
 
+/* Of host names, with the underscores and the UTF-8 that are found in the wild. Whoever writes a
+ * zone must not name a socket of ours ("/run/x") or an address. */
+static bool is_of_host(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+		(unsigned char)c >= 0x80;
+}
+
+static bool is_address(struct tmail_str text)
+{
+	struct ip ip;
+
+	return ip_parse(str_make(text.data, text.len), &ip);
+}
+
 /* An uncompressed name as text, in lower case. False: it is not one that mail could go to. */
 static bool name_text(struct str wire, char *room, struct tmail_str *name)
 {
@@ -68,7 +83,7 @@ static bool name_text(struct str wire, char *room, struct tmail_str *name)
 		for (size_t i = 0; i < label; i++, at++) {
 			char c = ascii_lower(wire.data[at]);
 
-			if ((unsigned char)c <= ' ' || c == '.' || c == 0x7f)
+			if (!is_of_host(c))
 				return false;
 			room[len++] = c;
 		}
@@ -77,7 +92,7 @@ static bool name_text(struct str wire, char *room, struct tmail_str *name)
 		return false;
 	name->data = room;
 	name->len = len;
-	return true;
+	return !is_address(*name);
 }
 
 static bool hop_of_record(struct tmail_call *call, const struct tmail_str *record, uint32_t secure,
@@ -175,6 +190,8 @@ static int route(struct tmail_call *call, const void *question, void *answer)
 			return refuse(out, 550, "5.1.2", "the address literal cannot be used");
 		return one_hop(call, out, host, 0, "address literal");
 	}
+	if (is_address(ask->domain))
+		return refuse(out, 550, "5.1.2", "an address in place of a domain needs brackets");
 	pending = call->host->alloc(call, sizeof *pending, TMAIL_SCOPE_CALL);
 	if (!pending)
 		return TMAIL_TRY_LATER;

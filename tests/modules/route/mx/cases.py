@@ -37,6 +37,12 @@ named MX 10 first
 named MX 20 me
 named MX 30 last
 here A 127.0.0.1
+socket MX 10 /run/inside.sock.
+four MX 10 127.0.0.1.
+six MX 10 ::1.
+strange MX 10 /run/inside.sock.
+strange MX 20 127.0.0.1.
+strange MX 30 first
 """
 MODULES = """(
   { module = "store/sqlite"; },
@@ -82,6 +88,14 @@ class Mx:
 
     def lost(self):
         self.bounced("lost.test", "nowhere.lost.test")
+
+    def no_names(self):
+        """A zone names hosts, never a socket or an address of ours; nor does a domain."""
+        for domain in ("socket.test", "four.test", "six.test"):
+            fate, reply = self.fate(domain)
+            assert fate == "deferred" and "cannot be understood" in reply, (domain, fate, reply)
+        assert self.usable("strange.test") == [(30, "first.test", "192.0.2.1")]
+        self.bounced("127.0.0.1", "needs brackets")
 
     def refused(self):
         fate, _ = self.fate("not-its-zone.example")
@@ -178,6 +192,7 @@ def run(cases, build):
         cases.run("mx: a domain that does not exist bounces", mx.gone)
         cases.run("mx: a domain with no address bounces", mx.empty)
         cases.run("mx: an MX that leads nowhere bounces", mx.lost)
+        cases.run("mx: neither a zone nor a domain names a socket or an address", mx.no_names)
         cases.run("mx: a name server that refuses defers", mx.refused)
         cases.run("mx: what a route takes is not looked up", mx.behind_routes)
         cases.run("mx: by preference, past names that do not resolve", mx.order)
