@@ -27,8 +27,8 @@ from unpacked import free_port, wait_for  # noqa: E402
 class Setting:
     """How a program is to work in a measurement."""
 
-    def __init__(self, mode="hold", next_hop=0, connections=100, slow_flush=False):
-        self.mode, self.next_hop = mode, next_hop
+    def __init__(self, mode="hold", next_hop=0, connections=100, slow_flush=False, queue=""):
+        self.mode, self.next_hop, self.queue = mode, next_hop, queue  # settings, tmail's
         self.connections, self.slow_flush = connections, slow_flush
 
 
@@ -93,7 +93,8 @@ class TmailProgram(Program):
             bench.build, settings=(
                 'log = { target = "file"; file = "log/tmail.log"; };\n'
                 "smtp = { reverse_lookup = 0; };\n"
-                f"queue = {{ deliver = {'false' if setting.mode == 'hold' else 'true'}; }};\n"),
+                f"queue = {{ deliver = {'false' if setting.mode == 'hold' else 'true'}; "
+                f"{setting.queue} }};\n"),
             listen=f'( {{ address = "127.0.0.1"; port = {self.port}; role = "mx"; }} )',
             folder=tempfile.mkdtemp(prefix="tmail-bench-", dir=bench.folder))
         os.makedirs(self.server.folder + "/log")

@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: MIT
 """What a disk could hold after a power cut: read from a log of record.c, every change up to a
 moment is either durable (flushed since) or pending, and pending ones reach the disk as the
-chosen mode says. Names are held apart from content: a new name is durable only once its folder
+chosen mode says. Of what was pending when a flush failed some reaches the disk by chance and the
+rest never does, whatever later flushes say. Names are held apart from content: a new name is durable only once its folder
 has been flushed. Metadata keeps its order, as in every journalling file system."""
 import os
 import struct
 
 HEAD = struct.Struct("<IIQQQ")
 MAGIC = 0x7EC07D
-CREATE, WRITE, FLUSH, RENAME, UNLINK, TRUNCATE, FLUSH_FOLDER = range(1, 8)
+CREATE, WRITE, FLUSH, RENAME, UNLINK, TRUNCATE, FLUSH_FOLDER, FLUSH_FAILED = range(1, 9)
 SECTOR = 512
+HEADER = b"tmailjrn"  # what a file of the journal begins with
 MODES = ("none", "all", "random", "torn")
 
 
 class File:
     def __init__(self):
         self.durable, self.pending = bytearray(), []
+        self.failed = self.journal = False
+
+    def lose(self, chance):
+        """Its flush failed. What makes it longer is metadata, and comes through."""
+        self.pending = [c for c in self.pending if c[1] is None or chance.random() < 0.5]
+        self.flush()
+        self.failed = True
 
     def flush(self):
         for change in self.pending:
@@ -37,10 +46,12 @@ def apply(content, change):
 class Disk:
     """A log, played up to a position; then images of it."""
 
-    def __init__(self, log):
-        self.log = open(log, "rb")
+    def __init__(self, log, chance):
+        self.log, self.chance = open(log, "rb"), chance
         self.files, self.names, self.name_changes = {}, {}, []
-        self.writes = self.flushes = 0
+        self.writes = self.flushes = self.failures = 0
+        self.trusted = 0  # writes to a file after a flush of it had failed
+        self.unsettled = False  # since a flush failed, no later file has said what became of it
 
     def play(self, position):
         """On from where it stands, up to the last whole record that ends by then."""
@@ -62,12 +73,21 @@ class Disk:
         elif kind == FLUSH_FOLDER:
             self.folder_flush(data.decode())
         elif inode in self.files:
+            file = self.files[inode]
             if kind == FLUSH:
                 self.flushes += 1
-                self.files[inode].flush()
+                if not file.failed and any(d and d.startswith(HEADER) for _, d in file.pending):
+                    self.unsettled = False  # it says how far the files before it count
+                file.flush()
+            elif kind == FLUSH_FAILED:
+                self.failures += 1
+                self.unsettled |= file.journal
+                file.lose(self.chance)
             else:
                 self.writes += kind == WRITE
-                self.files[inode].pending.append((offset, data if kind == WRITE else None))
+                self.trusted += kind == WRITE and file.failed
+                file.journal |= kind == WRITE and offset == 0 and data.startswith(HEADER)
+                file.pending.append((offset, data if kind == WRITE else None))
 
     def folder_flush(self, folder):
         """Changes of names are one sequence: a later one on the disk means the earlier ones too."""
@@ -79,17 +99,17 @@ class Disk:
             rename(self.names, change)
         del self.name_changes[:last]
 
-    def image(self, mode, chance, source, target):
+    def image(self, mode, source, target):
         """Writes the files that would be found, from paths below source to below target."""
         names = dict(self.names)
         count = {"none": 0, "all": len(self.name_changes)}.get(
-            mode, chance.randint(0, len(self.name_changes)))
+            mode, self.chance.randint(0, len(self.name_changes)))
         for change in self.name_changes[:count]:
             rename(names, change)
         os.makedirs(target, exist_ok=True)
         for path, inode in names.items():
             content = bytearray(self.files[inode].durable)
-            for written in survivors(self.files[inode].pending, mode, chance):
+            for written in survivors(self.files[inode].pending, mode, self.chance):
                 apply(content, written)
             place = os.path.join(target, os.path.relpath(path, source))
             os.makedirs(os.path.dirname(place), exist_ok=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Clients that send marked messages and remember what each was answered."""
+import collections
 import hashlib
 import os
 import sys
@@ -18,7 +19,9 @@ def content_of(mark, size):
     while sum(map(len, lines)) < size:
         seed = hashlib.sha256(seed).hexdigest().encode()
         lines.append(seed + b"\r\n")
-    head = MARK + mark.encode() + b"\r\nFrom: a@source.test\r\nSubject: crash\r\n\r\n"
+    head = MARK + mark.encode() + (  # complete: nothing is to be added for clients that may relay
+        b"\r\nFrom: a@source.test\r\nSubject: crash\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n"
+        b"Message-ID: <" + mark.encode() + b"@source.test>\r\n\r\n")
     return head + b"".join(lines)
 
 
@@ -28,12 +31,14 @@ def mark_of(content):
 
 
 class Load:
-    """`threads` clients over `port()`; after(mark) is called when a message was acknowledged."""
+    """`threads` clients over `port()`; after(mark) is called when a message was acknowledged or
+    refused. `codes` counts the replies."""
 
     def __init__(self, port, marks, threads=8, sizes=(200, 3000, 90000), after=None,
                  recipient="ok@dest.test", stop=None):
         self.port, self.sizes, self.after, self.recipient = port, sizes, after, recipient
         self.fate, self.size, self.lock = {}, {}, threading.Lock()
+        self.codes, self.words = collections.Counter(), {}  # the first of each, in words
         self.marks, self.stop = iter(marks), stop or threading.Event()
         self.threads = [threading.Thread(target=self.client) for _ in range(threads)]
 
@@ -68,20 +73,35 @@ class Load:
                 # A connection that fails before the dot was sent has promised nothing either way.
                 self.fate.setdefault(mark, UNKNOWN)
                 session = None
-            if self.fate[mark] == ACKED and self.after:
+            if self.fate[mark] != UNKNOWN and self.after:
                 self.after(mark)
             if self.fate[mark] != ACKED and session:
                 session.close()
                 session = None
-            if self.fate[mark] == UNKNOWN and self.stop.wait(0.01):  # nobody listens: not too fast
+            if self.fate[mark] != ACKED and self.stop.wait(0.01):  # not too fast
                 break
         if session:
             session.close()
 
     def one(self, session, mark):
-        code, _ = session.message("a@source.test", [self.recipient],
-                                  content_of(mark, self.size[mark]))
-        return ACKED if code == 250 else REFUSED if code else UNKNOWN
+        """Its fate. Refused is refused: at its end, before it, or with the greeting."""
+        code, words = session.greeting
+        for line, good in (("EHLO client.test", 250), ("MAIL FROM:<a@source.test>", 250),
+                           (f"RCPT TO:<{self.recipient}>", 250), ("DATA", 354)):
+            if code >= 400:
+                break
+            code, words = session.ask(line)
+            if code != good:
+                break
+        else:
+            code, words = session.send(content_of(mark, self.size[mark]) + b".\r\n").reply()
+        with self.lock:
+            self.codes[code] += 1
+            self.words.setdefault(code, words[-1])
+        return ACKED if code == 250 else REFUSED if code >= 400 else UNKNOWN
+
+    def of(self, fate):
+        return {m for m, found in list(self.fate.items()) if found == fate}
 
     def acked(self):
-        return {m for m, fate in self.fate.items() if fate == ACKED}
+        return self.of(ACKED)

@@ -4,11 +4,16 @@
  * $RECORD_LOG in the order in which it was done, with its octets; flushes too. From it power.py
  * builds what a disk could hold after a power cut at any moment. A record is written after its
  * call has come back, so whoever acts on a flush finds that flush in the log.
+ *
+ * With $RECORD_FAIL=k every k-th flush of such a file fails with EIO, those of the index excepted:
+ * it is a cache, and another test is about it. As on a real system, what was written stays to be
+ * read, nobody says which of it has reached the disk, and the next flush says that all is well.
  */
 #include "preload.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -29,13 +34,15 @@ enum {
 	RENAME = 4,
 	UNLINK = 5,
 	TRUNCATE = 6,
-	FLUSH_FOLDER = 7
+	FLUSH_FOLDER = 7,
+	FLUSH_FAILED = 8
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
 static uint64_t inodes[DESCRIPTORS]; /* 0: not one of ours */
-static unsigned char folders[DESCRIPTORS];
+static unsigned char folders[DESCRIPTORS], caches[DESCRIPTORS];
+static atomic_ulong flushes;
 
 static void put(uint32_t kind, uint64_t file, uint64_t offset, const void *data, uint64_t length)
 {
@@ -65,6 +72,7 @@ static int opened(int fd, const char *path, int flags, int existed)
 	if (fd < 0 || fd >= DESCRIPTORS || !is_below("RECORD_FOLDER", path) || fstat(fd, &s) < 0)
 		return fd;
 	folders[fd] = S_ISDIR(s.st_mode);
+	caches[fd] = strstr(path, "/index.db") != NULL;
 	inodes[fd] = s.st_ino;
 	if (folders[fd])
 		return fd;
@@ -159,14 +167,27 @@ static int flushed(int fd, int result)
 	return result;
 }
 
+/* Is this one that is to fail? Then errno is set. */
+static int fails(int fd)
+{
+	const char *every = getenv("RECORD_FAIL");
+
+	if (!every || !inode_of(fd) || folders[fd] || caches[fd] ||
+		++flushes % strtoul(every, NULL, 10) != 0)
+		return 0;
+	put(FLUSH_FAILED, inode_of(fd), 0, NULL, 0);
+	errno = EIO;
+	return 1;
+}
+
 int fsync(int fd)
 {
-	return flushed(fd, REAL(fsync)(fd));
+	return fails(fd) ? -1 : flushed(fd, REAL(fsync)(fd));
 }
 
 int fdatasync(int fd)
 {
-	return flushed(fd, REAL(fdatasync)(fd));
+	return fails(fd) ? -1 : flushed(fd, REAL(fdatasync)(fd));
 }
 
 static int truncated(int fd, off_t length, int result)

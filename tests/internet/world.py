@@ -35,14 +35,14 @@ class World:
     """with World(build, {"test": "one MX 10 mx.one\\nmx.one A 192.0.2.1"}) as world: ..."""
 
     def __init__(self, build, zones, queue="host_rest = 0;", settings="",
-                 timeout_connect="5s", **of_tmail):
+                 timeout_connect="5s", smtp="reverse_lookup = 0;", **of_tmail):
         self.stack, self.numbers = contextlib.ExitStack(), itertools.count(1)
         zones = dict(zones, test=CLIENT + zones.get("test", ""))
         try:
             self.dns = self.stack.enter_context(Nsd(zones))
             self.back = self.sink(BACK)
             self.server = Tmail(
-                build, "smtp = { reverse_lookup = 0; };\n"
+                build, f"smtp = {{ {smtp} }};\n"
                 f"queue = {{ timeout_connect = \"{timeout_connect}\"; {queue} }};\n{self.dns.setting}{settings}",
                 **{"modules": MODULES, **of_tmail})
             self.stack.enter_context(self.server)
