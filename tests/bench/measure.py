@@ -115,7 +115,7 @@ def disk_discards():
     return sum(int(words[14]) for words in lines if len(words) > 14)
 
 
-def disk_quiet(seconds=10):
+def disk_quiet(seconds=4):
     """Wiped files cost a disk that discards seconds more; nobody shall be measured then."""
     os.sync()
     end, before = time.monotonic() + seconds, disk_discards()

@@ -56,7 +56,7 @@ class Delivered(Row):
     unit, figure = "messages/s", "rate"
     # OpenSMTPD paces itself: some 15 a second
     peers = ("tmail", "reference", "postfix", "exim", "haraka")
-    paces = {"exim": 0.1, "haraka": 0.25}
+    paces = {"exim": 0.1, "haraka": 0.1}
 
     def __init__(self, name, title, messages, wanted):
         super().__init__(name, title)
@@ -159,7 +159,7 @@ def all_rows():
                wanted=(Wanted("postfix", 2.5), Wanted("reference", 0.45))),
         Accept("c500", "accept, 500 connections kept open", 80000, connections=500,
                wanted=(Wanted("reference", 0.4),)),
-        Accept("c1", "accept, 1 connection", 10000, connections=1,
+        Accept("c1", "accept, 1 connection", 5000, connections=1,
                wanted=(Wanted("postfix", 3),)),
         Accept("large", "accept, 20 connections, 50 KB", 12000, size=51200,
                wanted=(Wanted("postfix", 8), Wanted("reference", 0.45))),
