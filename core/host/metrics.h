@@ -18,6 +18,9 @@
 	X(octets_accepted, "octets of accepted messages")                                          \
 	X(recipients_refused, "RCPT answered 4xx or 5xx")                                          \
 	X(relay_denied, "recipients refused because the client may not relay")                     \
+	X(logins, "clients that have logged in")                                                   \
+	X(logins_failed, "logins that were refused")                                               \
+	X(limit_logins, "logins not looked at: their address or login had failed too often")       \
 	X(limit_early_talker, "clients that spoke before the greeting")                            \
 	X(limit_line, "lines that were too long")                                                  \
 	X(limit_errors, "sessions closed for too many errors")                                     \

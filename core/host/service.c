@@ -33,6 +33,11 @@ const struct instance *service_instance(const struct service *s)
 	return s->instance;
 }
 
+bool service_minds(const struct service *s, const struct tmail_client *client)
+{
+	return instance_minds(s->instance, TMAIL_POINT_AUTH, client);
+}
+
 const struct tmail_operation *service_operation(const struct service *s, uint32_t op)
 {
 	TMAIL_EACH(struct tmail_operation, operation, s->declared->operations)

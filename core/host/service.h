@@ -14,6 +14,8 @@ struct service; /* one operation set of one instance, in the order of the config
 struct service *service_find(
 	const struct generation *g, const char *name, const char *key, unsigned n);
 const struct instance *service_instance(const struct service *s);
+/* Its instance's `when` has this client in it. */
+bool service_minds(const struct service *s, const struct tmail_client *client);
 bool service_has(const struct service *s, uint32_t op);
 /* For the commit thread, workers, start-up and commands: waits, on a thread that is no loop's.
  * What is marked blocking runs here; the rest on a loop of the server, where there is one. The

@@ -37,6 +37,14 @@ int stream_fd(const struct stream *s);
 /* What has arrived and was not taken; valid until the owner's callback returns or more is read. */
 struct str stream_input(const struct stream *s);
 void stream_take(struct stream *s, size_t n);
+/* The first n octets of it are overwritten, where they lie: they were secret. */
+static inline void stream_wipe(struct stream *s, size_t n)
+{
+	struct str input = str_slice(stream_input(s), 0, n);
+
+	if (input.len > 0)
+		explicit_bzero((char *)(uintptr_t)input.data, input.len);
+}
 /* No input callbacks until resume. Reading goes on to a bound (64 KiB), to see the peer leave;
  * with_reading false: not even that (back-pressure). */
 void stream_pause(struct stream *s, bool with_reading);

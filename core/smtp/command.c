@@ -21,22 +21,37 @@ static ptrdiff_t line_end(struct str in)
 	return -1;
 }
 
-static bool swallow_line(struct session *s, struct str in)
+static enum line swallow_line(struct session *s, struct str in)
 {
 	ptrdiff_t end = line_end(in);
 
+	s->in_line = end < 0;
 	if (end < 0) {
 		/* A CR at the end may be half of what is looked for. */
 		bool half = in.len > 0 && in.data[in.len - 1] == '\r';
 
 		stream_take(s->stream, in.len - half);
-		return false;
+		return LINE_MORE;
 	}
 	stream_take(s->stream, (size_t)end + 2);
-	s->in_line = false;
 	metric_add(METRIC_limit_line, 1);
-	session_say(s, SAY_LINE_TOO_LONG);
-	return true;
+	return LINE_TOO_LONG;
+}
+
+enum line command_line(struct session *s, size_t max, struct str *line)
+{
+	struct str in = stream_input(s->stream);
+	ptrdiff_t end;
+
+	if (in.len == 0)
+		return LINE_MORE;
+	if (s->in_line)
+		return swallow_line(s, in);
+	end = line_end(str_slice(in, 0, max));
+	if (end < 0)
+		return in.len < max ? LINE_MORE : swallow_line(s, in);
+	*line = str_slice(in, 0, (size_t)end);
+	return LINE_WHOLE;
 }
 
 static void command_run(struct session *s, const struct command *command, size_t line)
@@ -51,6 +66,8 @@ static void command_run(struct session *s, const struct command *command, size_t
 		verb_refuse(s, s->state == STATE_CHUNKS ? SAY_CHUNKS_UNDER_WAY : verb->misplaced);
 	else
 		checked = verb->check(s, command);
+	if (verb->flags & VERB_SECRET)
+		stream_wipe(s->stream, line);
 	stream_take(s->stream, line); /* what is needed of it was kept by the check */
 	if (!checked)
 		return;
@@ -60,23 +77,18 @@ static void command_run(struct session *s, const struct command *command, size_t
 
 bool command_step(struct session *s)
 {
-	struct str in = stream_input(s->stream), line;
-	size_t max = (size_t)s->settings->max_line;
 	struct command command;
-	ptrdiff_t end;
+	struct str line;
 
-	if (in.len == 0)
+	switch (command_line(s, (size_t)s->settings->max_line, &line)) {
+	case LINE_MORE:
 		return false;
-	if (s->in_line)
-		return swallow_line(s, in);
-	end = line_end(str_slice(in, 0, max));
-	if (end < 0) {
-		if (in.len < max)
-			return false;
-		s->in_line = true;
-		return swallow_line(s, in);
+	case LINE_TOO_LONG:
+		session_say(s, SAY_LINE_TOO_LONG);
+		return true;
+	case LINE_WHOLE:
+		break;
 	}
-	line = str_slice(in, 0, (size_t)end);
 	metric_add(METRIC_commands, 1);
 	switch (command_parse(line, &command)) {
 	case COMMAND_EMPTY:

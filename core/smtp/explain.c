@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "host/record.h"
+#include "host/service.h"
 #include "mail/domain.h"
 #include "smtp/place.h"
 #include "smtp/verbs.h"
@@ -17,6 +18,8 @@
 #include <semaphore.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <tmail/service/auth.h>
 
 enum { REPLIES = 4 };
 
@@ -34,6 +37,7 @@ struct explaining {
 	struct buf in;
 	struct explain_row *rows;
 	size_t row_count;
+	bool relays; /* the login may */
 	sem_t over;
 };
 
@@ -77,6 +81,7 @@ static void session_begin(struct task *task)
 	if (e->asked->login.len > 0) {
 		s->subject.client.login = tm_str(e->asked->login);
 		s->subject.client.flags |= TMAIL_CLIENT_AUTHENTICATED;
+		s->login_relays = e->relays;
 	}
 	greet_begin(s);
 	session_run(s);
@@ -228,6 +233,26 @@ static struct str helo_of(const struct explaining *e)
 	return arena_str(e->arena, domain_literal_text(&e->asked->ip, literal));
 }
 
+/* May the login relay? Without a service that knows it is taken for one that may. */
+static bool login_relays(struct explaining *e)
+{
+	const struct tmail_auth_find find = { .size = sizeof find,
+		.login = tm_str(e->asked->login) };
+	struct service *service;
+	bool asked = false;
+
+	for (unsigned n = 0; (service = service_find(e->generation, TMAIL_AUTH, NULL, n)); n++) {
+		struct tmail_auth_who who = { .size = sizeof who };
+
+		if (!service_has(service, TMAIL_AUTH_FIND))
+			continue;
+		asked = true;
+		if (service_ask_wait(service, TMAIL_AUTH_FIND, &find, &who, e->arena) == TMAIL_OK)
+			return who.relay != 0;
+	}
+	return !asked;
+}
+
 static bool has_control(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -257,6 +282,7 @@ bool smtp_explain(struct generation *g, const struct explain_asked *asked,
 	fd_set_nonblocking(e.theirs);
 	e.arena = arena_new(1024);
 	e.helo = helo_of(&e);
+	e.relays = e.asked->login.len > 0 && login_relays(&e);
 	sem_init(&e.over, 0, 0);
 	loop_post(e.place->loop, &e.task);
 	n = converse(&e, replies);

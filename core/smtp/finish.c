@@ -83,6 +83,7 @@ static void accepted_log(struct session *s, const struct message *m)
 		LOG_STR("to", first), LOG_NUM("rcpts", m->recipient_count),
 		LOG_NUM("size", t->size), LOG_C("client", s->address),
 		LOG_STR("helo", str_tm(s->subject.client.helo)),
+		LOG_IF(s->login, LOG_STR("login", str_tm(s->subject.client.login))),
 		LOG_NUM("ms", (loop_now(s->subject.loop) - t->began) / 1000));
 }
 

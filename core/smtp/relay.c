@@ -50,6 +50,8 @@ void relay_client_forget(struct session *s)
 {
 	s->relay_known = false;
 	s->subject.client.flags &= ~(uint32_t)TMAIL_CLIENT_RELAY;
+	if (s->login_relays)
+		s->subject.client.flags |= TMAIL_CLIENT_RELAY;
 }
 
 bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), bool *ok)
@@ -59,7 +61,7 @@ bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), 
 	int status;
 
 	*ok = true;
-	if (s->relay_known)
+	if (s->relay_known || s->login_relays)
 		return true;
 	if (s->address[0] == '\0') {
 		s->relay_known = true;
@@ -127,9 +129,9 @@ static bool step_took(struct relay *relay, int status, struct str value, enum re
 static enum relay_result client_result(struct session *s, bool ok)
 {
 	if (s->subject.client.flags & TMAIL_CLIENT_AUTHENTICATED)
-		explain_note(s, "%.*s is logged in and may relay",
-			STR_ARG(str_tm(s->subject.client.login)));
-	if (s->subject.client.flags & (TMAIL_CLIENT_AUTHENTICATED | TMAIL_CLIENT_RELAY))
+		explain_note(s, "%.*s is logged in and may %srelay",
+			STR_ARG(str_tm(s->subject.client.login)), s->login_relays ? "" : "not ");
+	if (s->subject.client.flags & TMAIL_CLIENT_RELAY)
 		return RELAY_YES;
 	return ok ? RELAY_DENIED : RELAY_LATER;
 }

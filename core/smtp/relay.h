@@ -5,7 +5,7 @@
  *
  *   rcpthost   the domain is ours; if local, mailbox, alias, or alias of the domain must exist,
  *              unless no module keeps either table
- *   client     logged in, or its address is in relayip (asked once a message, at MAIL)
+ *   client     its login may relay, or its address is in relayip (asked once a message, at MAIL)
  */
 #ifndef SMTP_RELAY_H
 #define SMTP_RELAY_H
@@ -40,7 +40,8 @@ bool relay_ask(struct session *s, struct str address,
 /* Is the client's address one that may relay? Sets the client's flag, until it is forgotten. True:
  * *ok says whether it could be found out. False: the session waits, and `known` follows. */
 bool relay_client(struct session *s, void (*known)(struct session *s, bool ok), bool *ok);
-/* A message begins: what administrators changed since the last one counts. */
+/* A message begins: what administrators changed since the last one counts. What the login says
+ * stays. */
 void relay_client_forget(struct session *s);
 
 #endif

@@ -21,7 +21,8 @@ enum {                 /* what a reply does beside being said */
 	X(CHUNK_OK, "250", "2.0.0 ", "Chunk received", 0)                                          \
 	X(GO_AHEAD, "354", "", "End data with <CR><LF>.<CR><LF>", 0)                               \
 	X(BYE, "221", "2.0.0 ", "Bye", SAY_CLOSE)                                                  \
-	X(HELP, "214", "2.0.0 ", "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT", 0) \
+	X(HELP, "214", "2.0.0 ", "EHLO HELO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT", \
+		0)                                                                                  \
 	X(CANNOT_VERIFY, "252", "2.5.2 ", "Cannot verify, but will try to deliver", 0)             \
 	X(CANNOT_EXPAND, "252", "2.5.2 ", "Cannot expand, but will try to deliver", 0)             \
 	/* commands that are wrong */                                                              \
@@ -48,6 +49,23 @@ enum {                 /* what a reply does beside being said */
 	X(PIPELINED, "554", "5.5.0 ", "Commands were sent before HELO was answered", SAY_CLOSE)    \
 	/* who may do what */                                                                      \
 	X(LOGIN_FIRST, "530", "5.7.0 ", "Authentication required", SAY_ERROR)                      \
+	X(EHLO_FIRST, "503", "5.5.1 ", "Send EHLO first", SAY_ERROR)                               \
+	X(AUTH_SYNTAX, "501", "5.5.4 ", "Syntax: AUTH mechanism [initial-response]", SAY_ERROR)    \
+	X(AUTH_TWICE, "503", "5.5.1 ", "You are logged in already", SAY_ERROR)                     \
+	X(AUTH_IN_MAIL, "503", "5.5.1 ", "AUTH does not belong into a transaction", SAY_ERROR)     \
+	X(AUTH_UNKNOWN, "504", "5.5.4 ", "Unrecognized authentication mechanism", SAY_ERROR)       \
+	X(AUTH_NEEDS_TLS, "538", "5.7.11 ", "Encryption required for this mechanism", SAY_ERROR)   \
+	X(AUTH_CANCELLED, "501", "5.7.0 ", "Authentication cancelled", SAY_ERROR)                  \
+	X(AUTH_GARBLED, "501", "5.5.2 ", "That is not base64, or not of this mechanism",           \
+		SAY_ERROR)                                                                         \
+	X(AUTH_TOO_LONG, "500", "5.5.6 ", "Authentication exchange line is too long", SAY_ERROR)   \
+	X(AUTH_FAILED, "535", "5.7.8 ", "Authentication failed", SAY_ERROR)                        \
+	X(AUTH_LATER, "454", "4.7.0 ", "Temporary authentication failure, try again later", 0)     \
+	X(AUTH_TOO_OFTEN, "454", "4.7.0 ", "Too many failed logins, try again later", 0)           \
+	X(AUTH_LOST, "421", "4.7.0 ", "Authentication took too long, try again later", SAY_CLOSE)  \
+	X(AUTH_OK, "235", "2.7.0 ", "Authentication successful", 0)                                \
+	X(TOO_MANY_LOGINS, "421", "4.7.0 ", "Too many failed logins", SAY_CLOSE)                   \
+	X(SENDER_NOT_YOURS, "553", "5.7.1 ", "That sender is not yours to use", SAY_ERROR)         \
 	X(NO_SUCH_USER, "550", "5.1.1 ", "Sorry, no mailbox here by that name", 0)                 \
 	X(NOT_PROXY, "421", "4.7.0 ", "PROXY header expected", SAY_CLOSE)                          \
 	X(NOT_TRUSTED, "554", "5.7.1 ", "You may not connect here", SAY_CLOSE)                     \

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * MX first, then addresses (RFC 5321 5.1). A domain whose only MX is "." takes no mail at all
+ * Of strangers: MX first, then addresses (RFC 5321 5.1). A domain whose only MX is "." takes no mail at all
  * (RFC 7505).
  */
 #include "smtp/sender.h"
 
+#include "host/service.h"
 #include "mail/domain.h"
 #include "smtp/transaction.h"
 
 enum { SENDER_OFF, SENDER_REJECT, SENDER_DEFER }; /* smtp_settings.sender_dns */
+enum { LOGIN_ANY, LOGIN_MATCH, LOGIN_TABLE };     /* smtp_settings.sender_login */
 
 static void answer(struct session *s, enum say say)
 {
@@ -78,14 +80,62 @@ static void mx_found(void *ctx, const struct dns_answer *found)
 	}
 }
 
+/* ---- of who is logged in ------------------------------------------------------------------ */
+
+static enum say table_said(int status)
+{
+	return status == TMAIL_OK           ? SAY_NOTHING
+		: status == TMAIL_NOT_FOUND ? SAY_SENDER_NOT_YOURS
+					    : SAY_LOOKUP_LATER;
+}
+
+static void table_found(void *ctx, int status, struct str value)
+{
+	struct session *s = ctx;
+
+	(void)value;
+	session_wake(s);
+	s->transaction->sender_known(s, table_said(status));
+	session_run(s);
+}
+
+static bool login_ask(
+	struct session *s, void (*known)(struct session *s, enum say say), enum say *say)
+{
+	struct transaction *t = s->transaction;
+	struct str login = str_tm(s->subject.client.login);
+	struct str sender = str_tm(t->message->envelope.sender), key, value;
+	bool exists;
+	int status;
+
+	if (s->settings->sender_login == LOGIN_ANY || sender.len == 0 ||
+		str_equal_case(sender, login))
+		return true;
+	*say = SAY_SENDER_NOT_YOURS;
+	if (s->settings->sender_login == LOGIN_MATCH)
+		return true;
+	key = arena_printf(t->message->arena, "%.*s %.*s", STR_ARG(login), STR_ARG(sender));
+	t->sender_known = known;
+	status = table_lookup(&s->subject, "sender", key, &value, &exists, table_found, s);
+	if (status == TMAIL_PENDING) {
+		session_wait(s, WAITING_ANSWER);
+		return false;
+	}
+	*say = table_said(status);
+	return true;
+}
+
+/* ---- asked ------------------------------------------------------------------------------- */
+
 bool sender_ask(struct session *s, void (*known)(struct session *s, enum say say), enum say *say)
 {
-	const uint32_t ours = TMAIL_CLIENT_AUTHENTICATED | TMAIL_CLIENT_RELAY;
 	struct transaction *t = s->transaction;
 	struct str domain = sender_domain(s), ascii;
 
 	*say = SAY_NOTHING;
-	if (s->settings->sender_dns == SENDER_OFF || (s->subject.client.flags & ours))
+	if (s->subject.client.flags & TMAIL_CLIENT_AUTHENTICATED)
+		return login_ask(s, known, say);
+	if (s->settings->sender_dns == SENDER_OFF || (s->subject.client.flags & TMAIL_CLIENT_RELAY))
 		return true;
 	if (domain.len == 0 || domain.data[0] == '[')
 		return true;

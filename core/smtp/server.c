@@ -252,6 +252,8 @@ static struct smtp_server *server_new(
 
 	server->role = settings->role;
 	server->proxy = settings->proxy;
+	server->auth_clear = settings->auth_clear;
+	server->received_client = settings->received_client;
 	server->name = name.len ? str_c(str_dup_c(name)) : str_c(role_names[settings->role]);
 	server->name_owned = name.len > 0;
 	server->place_count = count;

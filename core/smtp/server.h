@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "host/subject.h"
 #include "net/listener.h"
+#include "smtp/brake.h"
 
 /* Settings of the group `smtp`. smtp_options is their table (smtp/settings.c). 0 is "no limit"
  * where the table's range allows it. */
@@ -26,6 +27,9 @@ struct smtp_settings {
 	 * its octets take at min_data_rate, but never more than timeout_message. */
 	int64_t timeout_command, timeout_data, timeout_message, min_data_rate, timeout_session;
 	int64_t reverse_lookup; /* ms to wait for the reverse name at most; 0: no look-up */
+	int32_t sender_login;  /* off match table */
+	int64_t auth_delay, max_auth_errors, auth_parallel;
+	struct brake_limits brake;
 	int64_t node;
 };
 extern const struct tmail_list smtp_options;
@@ -37,6 +41,8 @@ struct listen_settings {
 	int32_t role;      /* mx submission smtps */
 	int32_t proxy;     /* PROXY is required */
 	struct tmail_list proxy_from; /* of struct tmail_str, CIDR */
+	int32_t auth_clear;      /* PLAIN and LOGIN need no TLS */
+	int32_t received_client; /* Received says from where a logged-in client came */
 	int32_t enabled;
 };
 extern const struct tmail_list listen_options;

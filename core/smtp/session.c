@@ -4,6 +4,7 @@
  * content mean is next door (command.c, content.c, finish.c).
  *
  *   NEW -> [PROXY] -> CONNECT -> START -> READY <-> MAIL -> RCPT -> DATA ---> FINISH -> READY
+ *                                         READY <-> AUTH
  *                                                            RCPT -> CHUNK <-> CHUNKS
  *                                                                    CHUNK -> FINISH
  *
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "host/metrics.h"
 #include "mail/reply.h"
+#include "smtp/auth.h"
 #include "smtp/limit.h"
 #include "smtp/place.h"
 #include "smtp/transaction.h"
@@ -39,7 +41,8 @@ static const struct {
 	[STATE_PROXY] = { "proxy", TO(CONNECT) | TO(GONE), PATIENCE_COMMAND },
 	[STATE_CONNECT] = { "connect", TO(START) | TO(GONE), PATIENCE_NONE },
 	[STATE_START] = { "start", TO(READY) | TO(MAIL) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
-	[STATE_READY] = { "ready", TO(READY) | TO(MAIL) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_READY] = { "ready", TO(READY) | TO(AUTH) | TO(MAIL) | TO(CHUNK) | TO(GONE),
+		PATIENCE_COMMAND },
 	[STATE_MAIL] = { "mail", TO(START) | TO(READY) | TO(RCPT) | TO(CHUNK) | TO(GONE),
 		PATIENCE_COMMAND },
 	[STATE_RCPT] = { "rcpt", TO(START) | TO(READY) | TO(DATA) | TO(CHUNK) | TO(GONE),
@@ -48,6 +51,7 @@ static const struct {
 		PATIENCE_COMMAND },
 	[STATE_DATA] = { "data", TO(FINISH) | TO(GONE), PATIENCE_CONTENT },
 	[STATE_CHUNK] = { "chunk", TO(CHUNKS) | TO(FINISH) | TO(GONE), PATIENCE_CONTENT },
+	[STATE_AUTH] = { "auth", TO(READY) | TO(GONE), PATIENCE_COMMAND },
 	[STATE_FINISH] = { "finish", TO(START) | TO(READY) | TO(GONE), PATIENCE_NONE },
 	[STATE_GONE] = { "gone", 0, PATIENCE_NONE },
 };
@@ -113,6 +117,9 @@ static void deadline_fired(struct deadline *d)
 	case WAITING_SPOOL:
 	case WAITING_COMMIT:
 		return; /* who is waited for has a deadline of its own; session_wake sets ours */
+	case WAITING_AUTH:
+		auth_late(s);
+		break;
 	case WAITING_REVERSE:
 		finish_unnamed(s);
 		break;
@@ -189,6 +196,7 @@ void session_drop(struct session *s, const char *reason)
 	if (s->waiting == WAITING_COMMIT)
 		server_upcalls()->forget(s);
 	subject_cancel(&s->subject);
+	auth_end(s);
 	s->waiting = WAITING_NOBODY;
 	tell_end(s, reason);
 	session_enter(s, STATE_GONE);
@@ -215,6 +223,7 @@ void session_free(struct session *s)
 	dns_lookup_cancel(&s->reverse);
 	deadline_clear(&s->deadline);
 	transaction_end(s);
+	auth_logout(s);
 	if (dry)
 		dry->over(dry, s);
 	subject_end(&s->subject);
@@ -293,6 +302,8 @@ static bool session_step(struct session *s)
 	case STATE_RCPT:
 	case STATE_CHUNKS:
 		return over_limit(s) || command_step(s);
+	case STATE_AUTH:
+		return over_limit(s) || auth_line(s);
 	case STATE_DATA:
 	case STATE_CHUNK:
 		return content_step(s);
@@ -319,7 +330,7 @@ void session_run(struct session *s)
 			break;
 		s->progress = true;
 	}
-	if (s->eof && s->waiting == WAITING_NOBODY)
+	if (s->eof && (s->waiting == WAITING_NOBODY || s->waiting == WAITING_AUTH))
 		session_drop(s, "left");
 	if (s->progress && s->waiting == WAITING_NOBODY &&
 		states[s->state].patience == PATIENCE_COMMAND)

@@ -28,6 +28,7 @@ enum session_state {
 	STATE_CHUNKS,  /* between the chunks of a message */
 	STATE_DATA,    /* content arrives, up to its dot */
 	STATE_CHUNK,   /* content arrives, up to the chunk's size */
+	STATE_AUTH,    /* the answer to a challenge must come next */
 	STATE_FINISH,  /* content is whole: modules, trace, commit */
 	STATE_GONE,    /* the last reply is said: to be freed; the stream sees to the rest */
 	SESSION_STATES
@@ -36,6 +37,7 @@ enum session_state {
 enum session_waiting { /* for whom the session reads no further */
 	WAITING_NOBODY,
 	WAITING_ANSWER,  /* modules, tables, DNS: cancelled with the subject or by its file */
+	WAITING_AUTH,    /* its turn to be checked, or the time that a failed login takes */
 	WAITING_REVERSE, /* the client's name; not for ever */
 	WAITING_SPOOL,   /* the store holds our octets: the session cannot end before it answers */
 	WAITING_COMMIT,  /* the message is the store's; the session may leave */
@@ -48,6 +50,7 @@ enum session_stop {
 	STOP_NOW   /* 421 as soon as nobody holds what is ours */
 };
 
+struct auth;
 struct transaction;
 struct place;
 struct verb;
@@ -67,9 +70,11 @@ struct session {
 	struct deadline deadline;         /* of the state, or of who is waited for */
 	const struct verb *verb;          /* under way */
 	struct transaction *transaction;  /* from MAIL to the final reply; else NULL */
+	struct auth *auth;                /* from AUTH to its outcome; else NULL */
 	struct dry *dry;                  /* NULL: a client's */
 	struct dns_lookup *reverse;       /* under way; NULL: answered, or never asked */
 	char *helo, *reverse_name, *said; /* malloc'd; said: the argument of the verb under way */
+	char *login;                      /* malloc'd: who is logged in */
 	union tmail_event event;          /* what modules are asked about now */
 	void (*then)(struct session *s, bool ok); /* who wants to know of relay_client */
 	struct id id;
@@ -78,9 +83,10 @@ struct session {
 	bool running, eof, esmtp, relay_known;
 	bool broken;   /* the connection is; nothing more can be said */
 	bool in_line;  /* the rest of an over-long line is swallowed */
+	bool login_relays; /* who is logged in may relay */
 	bool counted;  /* against the limits of its address */
 	bool progress; /* something was done since the deadline was set */
-	uint32_t errors, bad_recipients, junk, verified, messages;
+	uint32_t errors, bad_recipients, junk, verified, messages, auth_errors;
 	struct log_context log;
 	struct log_field log_id;
 	struct ip peer;
@@ -134,6 +140,18 @@ bool greet_reverse_missing(const struct session *s); /* worth waiting for a litt
 
 /* Takes a line and does what it says; false when there is no whole line. */
 bool command_step(struct session *s);
+
+enum line { LINE_MORE, LINE_WHOLE, LINE_TOO_LONG };
+/* The next line, of at most `max` octets, without its CRLF: it is still in the stream. TOO_LONG:
+ * it was swallowed. */
+enum line command_line(struct session *s, size_t max, struct str *line);
+
+/* ---- verb_auth.c ------------------------------------------------------------------------- */
+
+bool auth_line(struct session *s);  /* a line that answers a challenge; false: there is none */
+void auth_late(struct session *s);  /* WAITING_AUTH was long enough */
+/* Who was logged in is so no more: TLS begins, or the session ends. */
+void auth_logout(struct session *s);
 
 /* ---- content.c: what arrives between 354 (BDAT) and its end ------------------------------ */
 

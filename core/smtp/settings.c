@@ -30,6 +30,23 @@ static const struct tmail_option server_options[] = {
 		"Answer VRFY with what the tables say; otherwise with 252, which tells nothing."),
 	TMAIL_BOOL(struct smtp_settings, received_login, "received_login", "false",
 		"Show the login of an authenticated client in the Received field."),
+	TMAIL_CHOICE(struct smtp_settings, sender_login, "sender_login", "off", "off match table",
+		"Which senders a logged-in client may use: any, its own login only, or that and "
+		"what the table of senders says."),
+	TMAIL_INT(struct smtp_settings, max_auth_errors, "max_auth_errors", "3", 0, 1000000,
+		"Failed logins before the session is closed; 0 is no limit."),
+	TMAIL_DURATION(struct smtp_settings, auth_delay, "auth_delay", "1s", 0, 60 * SECOND,
+		"Wait before a failed login is answered; doubled for each further one of the "
+		"session or its address, up to thirty-two times."),
+	TMAIL_INT(struct smtp_settings, brake.address, "max_auth_failures_address", "30", 0,
+		1000000,
+		"Failed logins an hour from one IPv4 address or IPv6 /64, this host excepted, "
+		"before no more are looked at; 0 is no limit."),
+	TMAIL_INT(struct smtp_settings, brake.login, "max_auth_failures_login", "100", 0, 1000000,
+		"Failed logins an hour with one login, from addresses where it did not succeed "
+		"before, until no more are looked at; 0 is no limit."),
+	TMAIL_INT(struct smtp_settings, auth_parallel, "auth_parallel", "0", 0, 256,
+		"Passwords checked at the same time; 0: one for each processor."),
 	SAMPLED_BOOL(helo_required, "helo_required", "false", "${TMAIL_RFC_HELO_MANDATORY:-false}",
 		"Refuse MAIL until the client has said HELO or EHLO."),
 	SAMPLED_BOOL(helo_fqdn, "helo_fqdn", "false", "${TMAIL_RFC_HELO_NEED_FQN:-false}",
@@ -118,6 +135,10 @@ static const struct tmail_option listener_options[] = {
 		"Connections must begin with a PROXY header (version 1 or 2)."),
 	TMAIL_STRINGS(struct listen_settings, proxy_from, "proxy_from", NULL,
 		"Addresses and networks whose PROXY header is believed; others are turned away."),
+	TMAIL_BOOL(struct listen_settings, auth_clear, "auth_clear", "false",
+		"Allow PLAIN and LOGIN without TLS: for a listener on this host's own address."),
+	TMAIL_BOOL(struct listen_settings, received_client, "received_client", "true",
+		"Say in the Received field from where a client that is logged in came."),
 	TMAIL_BOOL(struct listen_settings, enabled, "enabled", "true", "Use this listener at all."),
 };
 const struct tmail_list listen_options = TMAIL_LIST(listener_options);

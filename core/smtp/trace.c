@@ -6,6 +6,7 @@
 #include "smtp/trace.h"
 
 #include "mail/header.h"
+#include "smtp/place.h"
 
 /* An empty line ends at `end`. */
 static bool has_empty_line(struct str data, size_t end)
@@ -90,11 +91,8 @@ void trace_received(struct session *s, struct message *m)
 {
 	const struct tmail_client *client = &s->subject.client;
 	char id[ID_TEXT + 1];
+	bool logged_in = client->flags & TMAIL_CLIENT_AUTHENTICATED;
 	struct received received = {
-		.helo = str_tm(client->helo),
-		.reverse_name = str_tm(client->reverse_name),
-		.address = str_tm(client->address),
-		.ipv6 = client->family == 6,
 		.by = str_tm(s->settings->hostname),
 		.with = protocol(s, m),
 		.tls_version = str_tm(client->tls_version),
@@ -102,6 +100,12 @@ void trace_received(struct session *s, struct message *m)
 		.date = m->envelope.received,
 	};
 
+	if (!logged_in || s->place->server->received_client) {
+		received.helo = str_tm(client->helo);
+		received.reverse_name = str_tm(client->reverse_name);
+		received.address = str_tm(client->address);
+		received.ipv6 = client->family == 6;
+	}
 	id_text(id_tm(m->envelope.id), id);
 	received.id = str_make(id, ID_TEXT);
 	if (s->settings->received_login)

@@ -4,6 +4,7 @@
  * repeated, and ends the transaction there was.
  */
 #include "mail/domain.h"
+#include "smtp/auth.h"
 #include "smtp/transaction.h"
 #include "smtp/verbs.h"
 
@@ -51,7 +52,7 @@ bool check_ehlo(struct session *s, const struct command *command)
 	return check_hello(s, command->argument, 1);
 }
 
-/* In the order of the RFCs' age; RFC 9422 for LIMITS. */
+/* In the order of the RFCs' age; RFC 9422 for LIMITS; what may not be there last. */
 static void offer(struct session *s)
 {
 	const struct smtp_settings *settings = s->settings;
@@ -71,6 +72,7 @@ static void offer(struct session *s)
 			buf_printf(out, " RCPTMAX=%" PRId64, settings->max_recipients);
 		buf_add(out, STR("\r\n"));
 	}
+	auth_offer(s, out);
 	buf_add(out, STR("250 HELP\r\n"));
 }
 

@@ -10,6 +10,17 @@
 #include "smtp/transaction.h"
 #include "smtp/verbs.h"
 
+/* AUTH= says who submitted it (RFC 4954 5). From who is logged in it is believed, and goes with
+ * the message; from anybody else it is as if AUTH=<> had been said, which is what no word of it
+ * means. */
+static void mail_submitter(struct session *s)
+{
+	const struct transaction *t = s->transaction;
+
+	if (t->mail.has_auth && (s->subject.client.flags & TMAIL_CLIENT_AUTHENTICATED))
+		message_note_set(t->message, STR("smtp.auth"), t->mail.auth);
+}
+
 /* The path and the parameters behind it, into the envelope. */
 static bool mail_read(struct session *s, struct str argument)
 {
@@ -41,6 +52,7 @@ static bool mail_read(struct session *s, struct str argument)
 	envelope->smtputf8 = t->mail.smtputf8;
 	envelope->envid = tm_str(t->mail.envid);
 	envelope->declared_size = t->mail.size;
+	mail_submitter(s);
 	if (chain_hooked(s->subject.generation, TMAIL_POINT_MAIL))
 		transaction_parameters(t, &given);
 	s->event.mail.sender = envelope->sender;

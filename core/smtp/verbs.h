@@ -15,7 +15,8 @@
 
 enum {                 /* flags */
 	VERB_JUNK = 1, /* does not bring a message nearer: counts against max_junk */
-	VERB_ALONE = 2 /* nothing may be sent behind it before it is answered */
+	VERB_ALONE = 2, /* nothing may be sent behind it before it is answered */
+	VERB_SECRET = 4 /* nothing of its line may stay in memory */
 };
 
 struct verb {
@@ -57,6 +58,11 @@ void refused_mail(struct session *s, const struct chain_answer *answer);
 bool check_rcpt(struct session *s, const struct command *command);
 void act_rcpt(struct session *s, const struct chain_answer *answer);
 void refused_rcpt(struct session *s, const struct chain_answer *answer);
+/* verb_auth.c */
+bool check_auth(struct session *s, const struct command *command);
+bool prepare_auth(struct session *s);
+void act_auth(struct session *s, const struct chain_answer *answer);
+void refused_auth(struct session *s, const struct chain_answer *answer);
 /* verb_data.c */
 bool check_data(struct session *s, const struct command *command);
 void act_data(struct session *s, const struct chain_answer *answer);

@@ -15,10 +15,12 @@
 #include "tests/lib/test.h"
 
 #include "host/service.h"
+#include "smtp/brake.h"
 #include "smtp/place.h"
 #include "smtp/server.h"
 #include "sys/clock.h"
 
+#include <tmail/service/auth.h>
 #include <tmail/service/table.h>
 
 #include <poll.h>
@@ -32,6 +34,7 @@ struct kept {                                /* a message that was committed */
 	char *sender, *recipients, *content; /* recipients: "a b c" */
 	size_t size;
 	char *trace, *refused, *hold, *original, *client; /* client: "address helo" */
+	char *login, *auth;                               /* AUTH= as it goes with the message */
 	bool relay;
 	unsigned notify;
 };
@@ -124,6 +127,7 @@ static void house_keep(const struct message *m)
 {
 	struct kept *k = &house.kept[house.kept_count];
 	struct buf content = { 0 }, recipients = { 0 }, refused = { 0 }, client = { 0 };
+	struct str auth;
 
 	must(house.kept_count < KEPT_MOST);
 	for (size_t i = 0; i < m->recipient_count; i++)
@@ -145,6 +149,9 @@ static void house_keep(const struct message *m)
 		STR_ARG(str_tm(m->client_helo)));
 	k->client = house_copy(buf_str(&client));
 	buf_free(&client);
+	k->login = house_copy(str_tm(m->envelope.login));
+	if (message_note_get(m, STR("smtp.auth"), &auth))
+		k->auth = house_copy(auth);
 	k->original = house_copy(str_tm(m->recipients[0].original));
 	k->notify = m->recipients[0].notify;
 	k->relay = m->relay;
@@ -290,6 +297,162 @@ static const struct tmail_service house_user_services[] = {
 	{ TMAIL_TABLE, "alias", TMAIL_LIST(house_alias_operation) },
 };
 
+/* Who somebody is: "user@local.test" may relay, "guest" may not, both with the password "secret".
+ * "later" is asked in vain; "slow" is known when the test says so. TWO-STEPS is an exchange:
+ * "who?", a login, "sure?", "yes", and "good" at the end; LOST never answers. */
+static _Atomic unsigned house_verified, house_forgotten, house_verifying, house_verifying_most;
+static _Atomic bool house_auth_slow;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned seen;
+	struct buf logins; /* in the order in which they were looked at */
+} house_auth = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static struct tmail_str house_alloc(struct tmail_call *call, struct tmail_str s)
+{
+	char *copy = call->host->alloc(call, s.len + 1, TMAIL_SCOPE_CALL);
+
+	memcpy(copy, s.data, s.len);
+	s.data = copy;
+	return s;
+}
+
+static int house_who(struct tmail_call *call, struct tmail_str login, struct tmail_auth_who *who)
+{
+	who->login = house_alloc(call, login);
+	who->relay = str_equal(str_tm(login), STR("user@local.test"));
+	if (who->relay || str_equal(str_tm(login), STR("guest")))
+		return TMAIL_OK;
+	who->why = (struct tmail_str)TMAIL_STR("no such user");
+	return TMAIL_REFUSED;
+}
+
+static int house_verify(struct tmail_call *call, const void *question, void *answer)
+{
+	const struct tmail_auth_verify *q = question;
+	struct tmail_auth_who *who = answer;
+	unsigned now = ++house_verifying;
+
+	if (now > house_verifying_most)
+		house_verifying_most = now;
+	pthread_mutex_lock(&house_auth.lock);
+	buf_printf(&house_auth.logins, "%.*s ", STR_ARG(str_tm(q->login)));
+	house_auth.seen++;
+	pthread_cond_broadcast(&house_auth.changed);
+	while (house_auth_slow)
+		pthread_cond_wait(&house_auth.changed, &house_auth.lock);
+	pthread_mutex_unlock(&house_auth.lock);
+	house_verifying--;
+	house_verified++;
+	who->why = (struct tmail_str)TMAIL_STR("no database");
+	if (str_equal(str_tm(q->login), STR("later")))
+		return TMAIL_TRY_LATER;
+	if (q->authorize.len > 0 && !str_equal(str_tm(q->authorize), str_tm(q->login)))
+		return TMAIL_REFUSED;
+	if (!str_equal(str_tm(q->password), STR("secret")))
+		return TMAIL_REFUSED;
+	return house_who(call, q->login, who);
+}
+
+__attribute__((unused)) static void house_auth_hold(bool slow)
+{
+	pthread_mutex_lock(&house_auth.lock);
+	house_auth_slow = slow;
+	pthread_cond_broadcast(&house_auth.changed);
+	pthread_mutex_unlock(&house_auth.lock);
+}
+
+/* Until so many were looked at since the start. */
+__attribute__((unused)) static void house_auth_seen(unsigned seen)
+{
+	pthread_mutex_lock(&house_auth.lock);
+	while (house_auth.seen < seen)
+		pthread_cond_wait(&house_auth.changed, &house_auth.lock);
+	pthread_mutex_unlock(&house_auth.lock);
+}
+
+static int house_mechanisms(struct tmail_call *call, const void *question, void *answer)
+{
+	static const struct tmail_str names[] = { TMAIL_STR("TWO-STEPS-PLUS"),
+		TMAIL_STR("TWO-STEPS"), TMAIL_STR("LOST"), TMAIL_STR("PLAIN"), TMAIL_STR("LOGIN") };
+	struct tmail_auth_mechanisms *list = answer;
+
+	(void)call;
+	(void)question;
+	list->names = (struct tmail_list)TMAIL_LIST(names);
+	return TMAIL_OK;
+}
+
+struct house_exchange {
+	unsigned step;
+	char login[64];
+	size_t len;
+};
+
+static int house_step(struct tmail_call *call, const void *question, void *answer)
+{
+	const struct tmail_auth_step *q = question;
+	struct tmail_auth_reply *reply = answer;
+	struct house_exchange *e = call->session;
+
+	if (str_equal(str_tm(q->mechanism), STR("LOST")))
+		return TMAIL_PENDING;
+	if (q->first)
+		*e = (struct house_exchange){ .step = q->in.data ? 1 : 0 };
+	reply->more = 1;
+	switch (e->step++) {
+	case 0:
+		reply->out = (struct tmail_str)TMAIL_STR("who?");
+		return TMAIL_OK;
+	case 1:
+		e->len = q->in.len < sizeof e->login ? q->in.len : 0;
+		memcpy(e->login, q->in.data, e->len);
+		reply->out = (struct tmail_str)TMAIL_STR("sure?");
+		return TMAIL_OK;
+	default:
+		reply->more = 0;
+		reply->out = (struct tmail_str)TMAIL_STR("good");
+		reply->who.login = house_alloc(call, (struct tmail_str){ e->login, e->len });
+		if (!str_equal(str_tm(q->in), STR("yes")))
+			return TMAIL_REFUSED;
+		return house_who(call, reply->who.login, &reply->who);
+	}
+}
+
+static int house_auth_forget(struct tmail_call *call, const void *question, void *answer)
+{
+	(void)call;
+	(void)question;
+	(void)answer;
+	house_forgotten++;
+	return TMAIL_OK;
+}
+
+/* guest may send as other@local.test. */
+static int house_sender(struct tmail_call *call, const void *question, void *answer)
+{
+	struct str key = str_tm(((const struct tmail_table_get *)question)->key);
+
+	(void)call;
+	(void)answer;
+	if (str_equal(key, STR("guest later@local.test")))
+		return TMAIL_TRY_LATER;
+	return str_equal(key, STR("guest other@local.test")) ? TMAIL_OK : TMAIL_NOT_FOUND;
+}
+
+static const struct tmail_operation house_auth_operations[] = {
+	{ TMAIL_AUTH_MECHANISMS, 0, house_mechanisms },
+	{ TMAIL_AUTH_VERIFY, TMAIL_BLOCKING, house_verify },
+	{ TMAIL_AUTH_EXCHANGE, TMAIL_WAITS, house_step },
+	{ TMAIL_AUTH_FORGET, 0, house_auth_forget },
+};
+HOUSE_GET(house_sender)
+static const struct tmail_service house_auth_services[] = {
+	{ TMAIL_AUTH, NULL, TMAIL_LIST(house_auth_operations) },
+	{ TMAIL_TABLE, "sender", TMAIL_LIST(house_sender_operation) },
+};
+
 /* A module that does at each point what the test's function says. */
 static enum tmail_verdict (*_Atomic house_hook)(
 	struct tmail_call *call, const union tmail_event *event);
@@ -307,8 +470,8 @@ static enum tmail_verdict house_run(struct tmail_call *call, const union tmail_e
 		TMAIL_POINT_##point, 0, house_run                                                  \
 	}
 static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK(HELO),
-	HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA), HOUSE_HOOK(EOM), HOUSE_HOOK(RESET),
-	HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED), HOUSE_HOOK(DISCONNECT) };
+	HOUSE_HOOK(AUTH), HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA), HOUSE_HOOK(EOM),
+	HOUSE_HOOK(RESET), HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED), HOUSE_HOOK(DISCONNECT) };
 
 /* The same function, for a test whose function answers TMAIL_WAIT. */
 #define HOUSE_WAITING_HOOK(point)                                                                  \
@@ -316,8 +479,9 @@ static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK
 		TMAIL_POINT_##point, TMAIL_WAITS, house_run                                        \
 	}
 static const struct tmail_hook house_waiting_hooks[] = { HOUSE_WAITING_HOOK(CONNECT),
-	HOUSE_WAITING_HOOK(HELO), HOUSE_WAITING_HOOK(MAIL), HOUSE_WAITING_HOOK(RCPT),
-	HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM), HOUSE_WAITING_HOOK(UNKNOWN) };
+	HOUSE_WAITING_HOOK(HELO), HOUSE_WAITING_HOOK(AUTH), HOUSE_WAITING_HOOK(MAIL),
+	HOUSE_WAITING_HOOK(RCPT), HOUSE_WAITING_HOOK(DATA), HOUSE_WAITING_HOOK(EOM),
+	HOUSE_WAITING_HOOK(UNKNOWN) };
 
 static enum tmail_verdict house_stream_run(struct tmail_call *call, const union tmail_event *event)
 {
@@ -345,12 +509,24 @@ static const struct tmail_module house_modules[] = {
 	HOUSE_MODULE("test/users", .services = TMAIL_LIST(house_user_services)),
 	HOUSE_MODULE("test/hooks", .hooks = TMAIL_LIST(house_hooks)),
 	HOUSE_MODULE("test/waiting", .hooks = TMAIL_LIST(house_waiting_hooks)),
+	{ .magic = TMAIL_MAGIC,
+		.abi_major = TMAIL_ABI_MAJOR,
+		.abi_minor = TMAIL_ABI_MINOR,
+		.abi_needs = TMAIL_ABI_MINOR,
+		.size = sizeof(struct tmail_module),
+		.name = "test/auth",
+		.version = "1",
+		.summary = "Of the tests.",
+		.capabilities = TMAIL_CAN_SECRET,
+		.session_size = sizeof(struct house_exchange),
+		.services = TMAIL_LIST(house_auth_services) },
 	HOUSE_MODULE("test/stream", .hooks = TMAIL_LIST(house_stream_hooks)),
 };
 #define HOUSE_TABLES "{ module = \"test/tables\"; }"
 #define HOUSE_USERS "{ module = \"test/users\"; }"
 #define HOUSE_HOOKS "{ module = \"test/hooks\"; may_relay = true; }"
 #define HOUSE_WAITING "{ module = \"test/waiting\"; may_relay = true; }"
+#define HOUSE_AUTH "{ module = \"test/auth\"; timeout = 60000; }"
 #define HOUSE_STREAM "{ module = \"test/stream\"; }"
 
 /* ---- the server -------------------------------------------------------------------------- */
@@ -517,10 +693,15 @@ __attribute__((unused)) static void house_close(void)
 		free(k->hold);
 		free(k->original);
 		free(k->client);
+		free(k->login);
+		free(k->auth);
 	}
 	buf_free(&house.spool);
 	clock_replace(NULL, NULL);
 	house_hook = NULL;
+	brake_reset();
+	buf_free(&house_auth.logins);
+	house_auth.seen = house_verified = house_forgotten = house_verifying_most = 0;
 }
 
 /* ---- the client -------------------------------------------------------------------------- */

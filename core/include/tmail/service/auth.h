@@ -7,6 +7,9 @@
  * needs TMAIL_CAN_SECRET. A wrong password, a login that is not active and one that does not
  * exist are all REFUSED to the client and take the same time; TRY_LATER is 454.
  *
+ * A client hears of a failure late, and after too many no more is asked for its address or
+ * login: that is the core's, as is how many VERIFY run at a time.
+ *
  * An exchange is one mechanism in one session: EXCHANGE once a step, with what the service
  * keeps in call->session, then an end: OK, REFUSED, or FORGET when the client gave up. A service
  * that relays to another server (Dovecot's auth socket) is marked TMAIL_WAITS, one that hashes
@@ -24,7 +27,7 @@ extern "C" {
 #define TMAIL_AUTH "auth"
 
 enum tmail_auth_operation {
-	TMAIL_AUTH_MECHANISMS = 1, /* - -> tmail_auth_mechanisms: those of EXCHANGE; at once */
+	TMAIL_AUTH_MECHANISMS = 1, /* - -> tmail_auth_mechanisms: all it takes; at once */
 	TMAIL_AUTH_VERIFY = 2,     /* tmail_auth_verify -> tmail_auth_who: PLAIN and LOGIN */
 	TMAIL_AUTH_EXCHANGE = 3,   /* tmail_auth_step -> tmail_auth_reply */
 	TMAIL_AUTH_FORGET = 4,     /* - -> -: the exchange under way in this session is over */
@@ -34,14 +37,18 @@ enum tmail_auth_operation {
 struct tmail_auth_who {
 	uint32_t size;
 	uint32_t relay;         /* 1: may relay */
-	struct tmail_str login; /* as it is to be known from here on; host->alloc of the call */
+	/* OK: as it is to be known from here on; EXCHANGE, REFUSED: as the client said it, for the
+	 * log and the limits of failures. host->alloc of the call */
+	struct tmail_str login;
 	struct tmail_str why;   /* REFUSED, TRY_LATER: for the log, never for the client */
 };
 
 struct tmail_auth_mechanisms {
 	uint32_t size;
 	uint32_t reserved;
-	struct tmail_list names; /* of struct tmail_str: "SCRAM-SHA-256", "CRAM-MD5" */
+	/* of struct tmail_str, in capitals, the best first. PLAIN and LOGIN are by VERIFY, all
+	 * others by EXCHANGE; those that end in -PLUS are offered where there is a binding */
+	struct tmail_list names;
 };
 
 struct tmail_auth_verify {

@@ -2,9 +2,9 @@
  *
  * <tmail/service/table.h>: a table that answers one key at a time and that the core caches.
  *
- * service.key names it: "rcpthost", "mailbox", "alias", "relayip". The core asks on a worker,
- * keeps hits and not-founds until the table's generation moves or `table_ttl` is over, and
- * never keeps a try-later. Keys are lower case.
+ * service.key names it: "rcpthost", "mailbox", "alias", "relayip", "sender". The core asks on
+ * a worker, keeps hits and not-founds until the table's generation moves or `table_ttl` is over,
+ * and never keeps a try-later. Keys are lower case.
  */
 #ifndef TMAIL_SERVICE_TABLE_H
 #define TMAIL_SERVICE_TABLE_H
@@ -34,7 +34,8 @@ struct tmail_table_got { /* OK, NOT_FOUND or TRY_LATER */
 /* What the well-known tables answer:
  *   rcpthost DOMAIN  -> "remote", "local" or "alias"
  *   relayip  ADDRESS -> "" (the text form of inet_ntop)
- *   mailbox  ADDRESS -> "" ; alias ADDRESS or "@"DOMAIN -> "" */
+ *   mailbox  ADDRESS -> "" ; alias ADDRESS or "@"DOMAIN -> ""
+ *   sender   LOGIN " " ADDRESS -> "": who is logged in so may send as ADDRESS, not its own */
 
 #ifdef __cplusplus
 }
