@@ -269,6 +269,14 @@ void client_transaction_reply(struct client *c)
 	enum client_stage stage = early ? STAGE_CONTENT : client_stage(c);
 	unsigned code = c->reply.code;
 
+	/* It answers one recipient; of the others behind him nothing was said. */
+	if (stage == STAGE_DOT && code == 421 && c->settings.protocol == TMAIL_PROTOCOL_LMTP) {
+		client_settle_one(c, c->rcpt, client_replied(c, stage));
+		client_fail(c,
+			client_said(c, CLASS_TEMPORARY, stage,
+				"the server left with a 421 for another recipient"));
+		return;
+	}
 	if (client_meaning(stage, code, c->reply.enhanced).ends || early) {
 		client_fail(c,
 			code / 100 >= 4 ? client_replied(c, stage)

@@ -272,6 +272,27 @@ START_TEST(lmtp_answers_once_for_each_accepted_recipient)
 }
 END_TEST
 
+START_TEST(in_lmtp_a_421_at_the_end_is_one_recipients_alone)
+{
+	static const char *const script[] = { "> 220 peer", "< LHLO", OFFERS, "<*", "> 250 ok",
+		"> 250 ok", "> 250 ok", "> 250 ok", "> 354 go", "<.", "> 250 2.0.0 kept",
+		"> 421 4.3.2 going", "wait", NULL };
+	struct talk t;
+
+	talk_start(&t, script);
+	t.settings.protocol = TMAIL_PROTOCOL_LMTP;
+	talk_recipients(&t, "a@x.org", "b@x.org", "c@x.org", NULL);
+	talk_run(&t);
+	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
+	ck_assert_int_eq(t.r[1].outcome.class, CLASS_NEXT_HOST);
+	ck_assert_uint_eq(t.r[1].outcome.code, 421);
+	/* It may have been kept: nobody said. */
+	ck_assert_int_eq(t.r[2].outcome.class, CLASS_UNKNOWN);
+	ck_assert(!t.usable);
+	talk_end(&t);
+}
+END_TEST
+
 START_TEST(content_is_stuffed_and_streamed_from_its_source)
 {
 	static const char *const script[] = { "> 220 peer", "< EHLO", OFFERS, "<*", "> 250 ok",
@@ -415,6 +436,7 @@ TEST_MAIN("smtp/client", the_envelope_is_one_write_where_pipelining_is_offered,
 	parameters_are_said_when_they_are_offered,
 	parameters_are_not_said_when_they_are_not_offered, an_address_cannot_smuggle_a_command,
 	lmtp_answers_once_for_each_accepted_recipient,
+	in_lmtp_a_421_at_the_end_is_one_recipients_alone,
 	content_is_stuffed_and_streamed_from_its_source,
 	content_larger_than_the_kernel_takes_at_once_arrives_whole,
 	one_transaction_after_another_goes_over_one_connection,

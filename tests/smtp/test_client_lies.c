@@ -335,6 +335,8 @@ static void code_means(struct play *p, size_t at, unsigned code)
 		classes_are(p, CLASS_OK, CLASS_OK, lie, at);
 	else if (role <= HELLO || !sense)
 		ended_at(p, at, lie);
+	else if (code == 421 && role == END && p->d->protocol == TMAIL_PROTOCOL_LMTP)
+		classes_are(p, class, CLASS_UNKNOWN, lie, at);
 	else if (code == 421 && role != END_B)
 		classes_are(p, class, class, lie, at);
 	else if (role == RCPT_A || (role == END && p->d->protocol == TMAIL_PROTOCOL_LMTP))
