@@ -8,6 +8,8 @@
  * turn: what is left in the kernel comes in the next, so that no peer starves the others.
  * Out: what the owner writes is gathered and sent once, when its callback returns, or before
  * the loop waits if it wrote from elsewhere. Buffers for it are lent by the loop.
+ * Through TLS both are the same with one step between: what one read brought is decrypted whole,
+ * what is to be sent is encrypted when what went before has left.
  *
  * What must hold:
  * 1. An owner may do anything in a callback, also close: after each one `closing` is looked at.
@@ -15,67 +17,16 @@
  * 3. Interest in reading is given up late, when an event comes that nobody wants, because
  *    most pauses end before that and each change is two system calls.
  */
-#include "net/stream.h"
-
-#include "base/list.h"
-#include "sys/file.h"
+#include "net/stream_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	READ_SIZE = 64 * 1024,
-	INPUT_MOST = 64 * 1024,  /* untaken: then the peer has to wait */
-	UNSENT_MOST = 64 * 1024, /* a peer that does not read is not read from */
-	LENT = 16,               /* output buffers that a loop keeps */
-	LENT_SIZE = 8 * 1024
-};
+/* ---- the kernel --------------------------------------------------------------------------- */
 
-/* What the streams of a loop share. */
-struct streams {
-	struct link all;
-	struct buf spare[LENT];
-	unsigned spares;
-	char octets[READ_SIZE];
-};
-
-struct stream {
-	uv_poll_t poll;
-	struct loop *loop;
-	struct streams *shared;
-	struct link link;
-	const struct stream_owner *owner;
-	void *ctx;
-	struct str input; /* untaken: in shared->octets during a callback, else in `kept` */
-	struct buf kept;
-	struct buf out;
-	size_t sent; /* of out */
-	uint64_t received;
-	struct task task;
-	struct deadline linger;
-	int fd, error;
-	int events;         /* what libuv polls for */
-	bool open : 1;      /* the handle is libuv's */
-	bool scheduled : 1; /* task is in the loop's list */
-	bool calling : 1;   /* the owner is being called: what it writes goes out afterwards */
-	bool paused : 1;    /* no input callbacks */
-	bool unread : 1;    /* not even reading */
-	bool resumed : 1;   /* input is to be shown again */
-	bool eof : 1;
-	bool ended : 1;   /* the owner was told */
-	bool blocked : 1; /* the kernel took no more */
-	bool sending : 1; /* something was sent and `drained` not called yet */
-	bool closing : 1;
-	bool shut : 1; /* closing, and our side is */
-	bool gone : 1; /* only the task holds the memory */
-};
-_Static_assert(sizeof(struct stream) <= 400, "an idle connection is cheap");
-
-/* ---- the two that TLS will share ---------------------------------------------------------- */
-
-static ssize_t octets_read(struct stream *s, char *to, size_t most)
+ssize_t stream_receive(struct stream *s, char *to, size_t most)
 {
 	ssize_t n;
 
@@ -96,8 +47,6 @@ static ssize_t octets_send(struct stream *s, const char *from, size_t len)
 }
 
 /* ---- what a loop lends -------------------------------------------------------------------- */
-
-static void stream_destroy(struct stream *s);
 
 static void streams_begin(struct loop *l, void *part)
 {
@@ -124,25 +73,22 @@ static const struct loop_part streams_part = {
 	.end = streams_end,
 };
 
-static void output_borrow(struct stream *s)
+static void output_borrow(struct streams *shared, struct buf *out)
 {
-	if (s->out.cap == 0 && s->shared->spares > 0)
-		s->out = s->shared->spare[--s->shared->spares];
+	if (out->cap == 0 && shared->spares > 0)
+		*out = shared->spare[--shared->spares];
 }
 
-static void output_give_back(struct stream *s)
+void stream_give_back(struct streams *shared, struct buf *out)
 {
-	struct streams *shared = s->shared;
-
-	s->sent = 0;
-	if (s->out.cap == 0)
+	if (out->cap == 0)
 		return;
-	if (shared->spares < LENT && s->out.cap <= LENT_SIZE) {
-		buf_clear(&s->out);
-		shared->spare[shared->spares++] = s->out;
-		s->out = (struct buf){ 0 };
+	if (shared->spares < LENT && out->cap <= LENT_SIZE) {
+		buf_clear(out);
+		shared->spare[shared->spares++] = *out;
+		*out = (struct buf){ 0 };
 	} else {
-		buf_free(&s->out);
+		buf_free(out);
 	}
 }
 
@@ -150,12 +96,19 @@ static void output_give_back(struct stream *s)
 
 static void stream_event(uv_poll_t *handle, int status, int events);
 
+static bool in_handshake(const struct stream *s)
+{
+	return s->tls && !s->tls->secured;
+}
+
 static bool wants_input(const struct stream *s)
 {
 	if (s->eof || s->error)
 		return false;
 	if (s->closing)
 		return true; /* to see the peer's end */
+	if (in_handshake(s))
+		return true; /* whatever the owner wrote meanwhile */
 	return !s->unread && s->input.len < INPUT_MOST && stream_unsent(s) <= UNSENT_MOST;
 }
 
@@ -170,9 +123,7 @@ static void stream_poll(struct stream *s, int events)
 		must(uv_poll_stop(&s->poll) == 0);
 }
 
-/* unwanted: an event to read has come; else an interest in reading that is no longer wanted
- * stays until one comes. */
-static void stream_interest(struct stream *s, bool unwanted)
+void stream_interest(struct stream *s, bool unwanted)
 {
 	int events = s->blocked && !s->error ? UV_WRITABLE : 0;
 
@@ -183,7 +134,7 @@ static void stream_interest(struct stream *s, bool unwanted)
 
 static void stream_run(struct task *task);
 
-static void stream_schedule(struct stream *s)
+void stream_schedule(struct stream *s)
 {
 	if (s->scheduled)
 		return;
@@ -201,27 +152,61 @@ static void stream_fail(struct stream *s, int error)
 	s->blocked = false;
 }
 
-static void stream_push(struct stream *s)
+bool stream_push_out(struct stream *s)
 {
-	size_t len = stream_unsent(s);
 	ssize_t n;
 
-	if (len == 0 || s->error || s->blocked)
-		return;
-	n = octets_send(s, s->out.data + s->sent, len);
+	if (s->out.len == s->sent || s->error || s->blocked)
+		return false;
+	n = octets_send(s, s->out.data + s->sent, s->out.len - s->sent);
 	if (n < 0 && errno != EAGAIN) {
 		stream_fail(s, errno);
-		return;
+		return false;
 	}
 	s->sent += n > 0 ? (size_t)n : 0;
 	s->blocked = s->sent < s->out.len;
-	if (!s->blocked) {
-		s->sending = true;
-		output_give_back(s);
-	} else if (s->sent > UNSENT_MOST) {
-		buf_consume(&s->out, s->sent);
-		s->sent = 0;
+	if (s->blocked) {
+		if (s->sent > UNSENT_MOST) {
+			buf_consume(&s->out, s->sent);
+			s->sent = 0;
+		}
+		return false;
 	}
+	s->sending = s->sending || !s->tls || s->tls->ours;
+	s->sent = 0;
+	stream_give_back(s->shared, &s->out);
+	return true;
+}
+
+void stream_encrypt(struct stream *s)
+{
+	struct tls_end *tls = s->tls;
+
+	if (!tls->secured || tls_end_unwritten(tls) == 0)
+		return;
+	output_borrow(s->shared, &s->out);
+	tls_end_write(tls, UNSENT_MOST);
+	if (tls->error) {
+		stream_fail(s, EPROTO);
+	} else if (tls_end_unwritten(tls) == 0) {
+		tls->encrypted = 0;
+		stream_give_back(s->shared, &tls->plain);
+	}
+}
+
+static void stream_push(struct stream *s)
+{
+	do {
+		if (s->tls && s->sent == s->out.len && !s->error)
+			stream_encrypt(s);
+	} while (stream_push_out(s) && s->tls);
+}
+
+/* What TLS found wrong; the peer is told why. */
+static void stream_fail_tls(struct stream *s)
+{
+	stream_push_out(s);
+	stream_fail(s, EPROTO);
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -267,35 +252,70 @@ static void input_arrived(struct stream *s, size_t before, size_t n)
 	call_input(s);
 }
 
-static void stream_read(struct stream *s)
+/* False: no more can be done with what has come. */
+static bool handshake(struct stream *s)
+{
+	output_borrow(s->shared, &s->out);
+	if (!tls_end_handshake(s->tls)) {
+		stream_fail_tls(s);
+		return false;
+	}
+	if (!s->tls->secured)
+		return false;
+	s->owner->secured(s->ctx, s);
+	return !s->closing;
+}
+
+/* What was read becomes input, and what it says of the connection is noted. */
+static void cipher_arrived(struct stream *s, size_t before, size_t n)
+{
+	struct tls_end *tls = s->tls;
+
+	tls->in = str_make(s->shared->cipher, n);
+	if (!tls->secured && !handshake(s))
+		return;
+	n = tls_end_read(tls, s->shared->octets + before, sizeof s->shared->octets - before);
+	if (n > 0)
+		input_arrived(s, before, n);
+	if (s->closing)
+		return;
+	s->eof = tls->closed;
+	if (tls->error)
+		stream_fail_tls(s);
+}
+
+/* Once; false when there was nothing. */
+static bool stream_read(struct stream *s)
 {
 	size_t before;
 	ssize_t n;
 
 	input_keep(s);
 	before = s->input.len;
-	n = octets_read(s, s->shared->octets + before, READ_SIZE - before);
-	if (n > 0)
+	n = stream_receive(
+		s, s->tls ? s->shared->cipher : s->shared->octets + before, READ_SIZE - before);
+	if (n > 0 && s->tls) {
+		cipher_arrived(s, before, (size_t)n);
+	} else if (n > 0) {
 		input_arrived(s, before, (size_t)n);
-	else if (n == 0)
+	} else if (n == 0 && in_handshake(s)) {
+		s->tls->error = "the connection ended in the handshake";
+		stream_fail(s, EPROTO);
+	} else if (n == 0) {
 		s->eof = true;
-	else if (errno != EAGAIN)
+	} else if (errno != EAGAIN) {
 		stream_fail(s, errno);
+	}
+	return n > 0;
 }
 
 /* What the peer said before the connection broke is still there, and may say why. */
 static void read_the_last(struct stream *s)
 {
-	size_t before;
-	ssize_t n = 1;
-
-	while (n > 0 && !s->closing && s->input.len < INPUT_MOST) {
-		input_keep(s);
-		before = s->input.len;
-		n = octets_read(s, s->shared->octets + before, READ_SIZE - before);
-		if (n > 0)
-			input_arrived(s, before, (size_t)n);
-	}
+	if (s->tls && (in_handshake(s) || s->tls->error))
+		return;
+	while (!s->closing && s->input.len < INPUT_MOST && !s->eof && stream_read(s))
+		continue;
 }
 
 /* ---- the owner ---------------------------------------------------------------------------- */
@@ -331,8 +351,6 @@ static void stream_settle(struct stream *s, bool unwanted)
 	stream_interest(s, unwanted);
 }
 
-static void linger_on(struct stream *s, int events);
-
 static void stream_event(uv_poll_t *handle, int status, int events)
 {
 	struct stream *s = container_of(handle, struct stream, poll);
@@ -345,7 +363,7 @@ static void stream_event(uv_poll_t *handle, int status, int events)
 	if (events & UV_WRITABLE)
 		s->blocked = false;
 	if (s->closing) {
-		linger_on(s, events);
+		stream_linger(s, events);
 		return;
 	}
 	s->calling = true;
@@ -445,10 +463,12 @@ void stream_resume(struct stream *s)
 
 struct buf *stream_output(struct stream *s)
 {
-	output_borrow(s);
+	struct buf *out = s->tls ? &s->tls->plain : &s->out;
+
+	output_borrow(s->shared, out);
 	if (!s->calling)
 		stream_schedule(s);
-	return &s->out;
+	return out;
 }
 
 void stream_write(struct stream *s, struct str octets)
@@ -464,7 +484,7 @@ void stream_flush(struct stream *s)
 
 size_t stream_unsent(const struct stream *s)
 {
-	return s->out.len - s->sent;
+	return s->out.len - s->sent + (s->tls ? tls_end_unwritten(s->tls) : 0);
 }
 
 uint64_t stream_received(const struct stream *s)
@@ -474,93 +494,43 @@ uint64_t stream_received(const struct stream *s)
 
 const char *stream_error(const struct stream *s)
 {
+	if (s->tls && s->tls->error)
+		return s->tls->error;
 	return s->error ? strerrordesc_np(s->error) : "no error";
 }
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- TLS ---------------------------------------------------------------------------------- */
 
-static void stream_closed(uv_handle_t *handle)
+static void secure(struct stream *s, struct tls *tls)
 {
-	struct stream *s = container_of((uv_poll_t *)handle, struct stream, poll);
-
-	s->gone = true;
-	if (!s->scheduled)
-		free(s);
-}
-
-static void stream_destroy(struct stream *s)
-{
-	s->closing = true;
-	s->eof = true;
-	list_remove(&s->link);
-	deadline_clear(&s->linger);
+	must(!s->tls && s->input.len == 0);
 	buf_free(&s->kept);
-	buf_clear(&s->out);
-	output_give_back(s);
-	if (s->open) {
-		s->open = false;
-		uv_close((uv_handle_t *)&s->poll, stream_closed);
-	} else {
-		s->gone = true;
-		stream_schedule(s);
-	}
-	fd_close(&s->fd);
+	s->tls = tls_end_new(tls, &s->out);
 }
 
-/* A peer that did not take what was sent in its time gets a reset: else the kernel would keep
- * megabytes for it. */
-static void linger_expired(struct deadline *d)
+void stream_accept_tls(struct stream *s, struct tls *tls)
 {
-	const struct linger reset = { .l_onoff = 1 };
-	struct stream *s = container_of(d, struct stream, linger);
-
-	if (stream_unsent(s) > 0)
-		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-	stream_destroy(s);
+	secure(s, tls);
+	SSL_set_accept_state(s->tls->ssl);
+	stream_schedule(s);
 }
 
-/* Our side is closed when all is sent, then the peer's end is awaited: with unread octets in
- * the kernel a close would be a reset, which can destroy the reply on its way. */
-static void linger_on(struct stream *s, int events)
+void stream_connect_tls(struct stream *s, struct tls *tls, const struct tls_wanted *wanted)
 {
-	ssize_t n;
-
-	stream_push(s);
-	if (!s->error && stream_unsent(s) == 0 && !s->shut) {
-		s->shut = true;
-		if (shutdown(s->fd, SHUT_WR) != 0)
-			s->error = errno;
-	}
-	if ((events & UV_READABLE) && !s->error && !s->eof) {
-		n = octets_read(s, s->shared->octets, READ_SIZE);
-		if (n == 0)
-			s->eof = true;
-		else if (n < 0 && errno != EAGAIN)
-			s->error = errno;
-	}
-	if (s->error || (s->eof && s->shut))
-		stream_destroy(s);
-	else
-		stream_interest(s, false);
+	secure(s, tls);
+	tls_end_demand(s->tls, wanted);
+	output_borrow(s->shared, &s->out);
+	if (!tls_end_handshake(s->tls))
+		stream_fail(s, EPROTO);
+	stream_schedule(s);
 }
 
-void stream_close(struct stream **sp, int64_t linger_ms)
+const struct tls_facts *stream_tls_facts(const struct stream *s)
 {
-	struct stream *s = *sp;
+	return s->tls && s->tls->secured ? &s->tls->facts : NULL;
+}
 
-	if (!s)
-		return;
-	*sp = NULL;
-	must(!s->closing);
-	stream_push(s);
-	s->closing = true;
-	s->input = (struct str){ NULL, 0 };
-	if (s->error || !s->open || linger_ms <= 0 || (s->eof && stream_unsent(s) == 0)) {
-		stream_destroy(s);
-		return;
-	}
-	deadline_init(&s->linger, s->loop, linger_expired);
-	deadline_set(&s->linger, linger_ms);
-	/* Not reading now: the owner may be looking at input of another stream. */
-	linger_on(s, 0);
+const struct tls_end *stream_tls(const struct stream *s)
+{
+	return s->tls;
 }

@@ -11,6 +11,7 @@
 #include "tests/net/net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 /* An owner that notes what happens, and takes what `take` says. */
