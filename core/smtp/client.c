@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The connection of a client: dialling, greeting, EHLO, idling, QUIT; the table of states with
- * their deadlines and legal steps. What is said between MAIL and the final reply is in
- * client_send.c. Whatever a server does, a state ends: by a reply, by the connection's end, or
+ * The connection of a client: dialling, idling, QUIT; the table of states with their deadlines and
+ * legal steps. What is said up to EHLO is in client_hello.c, the login in client_auth.c, what is
+ * said between MAIL and the final reply in client_send.c. Whatever a server does, a state ends: by a reply, by the connection's end, or
  * by its deadline; and what it says out of turn ends the connection.
  *
- *   GREETING -> EHLO [-> HELO] [-> STARTTLS -> TLS -> EHLO] [-> AUTH] -> IDLE <-> a transaction
+ *   [TLS ->] GREETING -> EHLO [-> HELO] [-> STARTTLS -> TLS -> EHLO] [-> AUTH] -> IDLE
+ *   IDLE <-> a transaction
  */
 #include "smtp/client_state.h"
-
-#include "base/num.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,17 +26,12 @@ struct client_open {
 	struct client_outcome outcome;
 };
 
-static void greeting_reply(struct client *c);
-static void ehlo_reply(struct client *c);
-static void helo_reply(struct client *c);
-
 /* ---- states ---------------------------------------------------------------------------- */
 
 #define TO(state) (1u << AT_##state)
 #define WITHIN(name) (offsetof(struct client_timeouts, name) + 1) /* 0: no deadline */
 
-/* reply NULL: the server has nothing to say in this state. STARTTLS, TLS and AUTH have their
- * place here; nothing leads to them yet. */
+/* reply NULL: the server has nothing to say in this state. */
 static const struct state_row {
 	const char *waits_for;
 	enum client_stage stage;
@@ -46,14 +40,17 @@ static const struct state_row {
 	void (*reply)(struct client *c);
 } rows[AT_STATES] = {
 	[AT_GREETING] = { "the greeting", STAGE_GREETING, WITHIN(greeting), TO(EHLO),
-		greeting_reply },
+		client_greeting_reply },
 	[AT_EHLO] = { "the reply to EHLO", STAGE_EHLO, WITHIN(command),
-		TO(HELO) | TO(STARTTLS) | TO(AUTH) | TO(IDLE), ehlo_reply },
-	[AT_HELO] = { "the reply to HELO", STAGE_EHLO, WITHIN(command), TO(IDLE), helo_reply },
-	[AT_STARTTLS] = { "the reply to STARTTLS", STAGE_EHLO, WITHIN(command), TO(TLS) | TO(IDLE),
+		TO(HELO) | TO(STARTTLS) | TO(AUTH) | TO(IDLE), client_ehlo_reply },
+	[AT_HELO] = { "the reply to HELO", STAGE_EHLO, WITHIN(command), TO(AUTH) | TO(IDLE),
+		client_helo_reply },
+	[AT_STARTTLS] = { "the reply to STARTTLS", STAGE_TLS, WITHIN(command),
+		TO(TLS) | TO(AUTH) | TO(IDLE), client_starttls_reply },
+	[AT_TLS] = { "the TLS handshake", STAGE_TLS, WITHIN(command), TO(EHLO) | TO(GREETING),
 		NULL },
-	[AT_TLS] = { "the TLS handshake", STAGE_EHLO, WITHIN(command), TO(EHLO), NULL },
-	[AT_AUTH] = { "the reply to AUTH", STAGE_EHLO, WITHIN(command), TO(IDLE), NULL },
+	[AT_AUTH] = { "the reply to AUTH", STAGE_AUTH, WITHIN(command), TO(AUTH) | TO(IDLE),
+		client_auth_reply },
 	[AT_IDLE] = { "nothing", STAGE_MAIL, 0, TO(RSET) | TO(MAIL) | TO(QUIT), NULL },
 	[AT_RSET] = { "the reply to RSET", STAGE_MAIL, WITHIN(command), TO(MAIL),
 		client_transaction_reply },
@@ -120,17 +117,39 @@ struct client_outcome client_replied(struct client *c, enum client_stage stage)
 	return o;
 }
 
+static struct client_outcome said(struct client *c, enum client_class class,
+	enum client_stage stage, const char *format, va_list args)
+{
+	struct client_outcome o = { .class = class, .stage = stage };
+	char text[400];
+
+	vsnprintf(text, sizeof text, format, args);
+	o.text = arena_str(c->words, str_c(text));
+	return o;
+}
+
 struct client_outcome client_said(
 	struct client *c, enum client_class class, enum client_stage stage, const char *format, ...)
 {
-	struct client_outcome o = { .class = class, .stage = stage };
-	char text[256];
+	struct client_outcome o;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	o = said(c, class, stage, format, args);
 	va_end(args);
-	o.text = arena_str(c->words, str_c(text));
+	return o;
+}
+
+struct client_outcome client_status_said(
+	struct client *c, enum client_stage stage, const char *enhanced, const char *format, ...)
+{
+	struct client_outcome o;
+	va_list args;
+
+	va_start(args, format);
+	o = said(c, CLASS_NEXT_HOST, stage, format, args);
+	va_end(args);
+	memcpy(o.enhanced, enhanced, strlen(enhanced) + 1);
 	return o;
 }
 
@@ -167,6 +186,7 @@ void client_free(struct client *c)
 {
 	client_unlink(c);
 	list_remove(&c->link);
+	login_end(&c->login);
 	reply_free(&c->reply);
 	arena_free(&c->words);
 	arena_free(&c->arena);
@@ -177,6 +197,8 @@ void client_fail(struct client *c, struct client_outcome outcome)
 {
 	if (c->open) {
 		outcome.class = CLASS_NEXT_HOST;
+		outcome.in_clear =
+			outcome.stage == STAGE_TLS && c->settings.secure == CLIENT_TLS_MAY;
 		c->open->outcome = outcome;
 	} else if (c->t && !c->finished) {
 		client_transaction_fail(c, outcome);
@@ -187,8 +209,13 @@ void client_fail(struct client *c, struct client_outcome outcome)
 		stream_close(&c->stream, 0);
 }
 
-/* Tells whoever waits, as the last act: the client may be gone afterwards. */
-static void client_settle(struct client *c)
+static void open_free(struct client_open *open)
+{
+	tls_drop(&open->settings.tls);
+	free(open);
+}
+
+void client_settle(struct client *c)
 {
 	struct client_open *open = c->open;
 	bool quit = c->state == AT_ENDED && c->closing && !c->t;
@@ -201,7 +228,7 @@ static void client_settle(struct client *c)
 			open->ready(open->ctx, NULL, &open->outcome);
 			client_free(c);
 		}
-		free(open);
+		open_free(open);
 	} else if (c->finished && !c->posted) {
 		client_finish(c);
 	} else if (quit) {
@@ -214,82 +241,14 @@ static void client_settle(struct client *c)
 	}
 }
 
-/* ---- greeting and EHLO ----------------------------------------------------------------- */
+/* ---- the stream's events --------------------------------------------------------------- */
 
-static void command(struct client *c, const char *verb, struct str argument)
+void client_command(struct client *c, const char *verb, struct str argument)
 {
 	buf_printf(client_output(c), "%s %.*s\r\n", verb, STR_ARG(argument));
 }
 
-static void greeting_reply(struct client *c)
-{
-	if (c->reply.code != 220) {
-		client_fail(c, client_replied(c, STAGE_GREETING));
-		return;
-	}
-	client_enter(c, AT_EHLO);
-	command(c, c->settings.protocol == TMAIL_PROTOCOL_LMTP ? "LHLO" : "EHLO", c->settings.helo);
-}
-
-static void offer(struct client *c, struct str line)
-{
-	static const struct {
-		struct str keyword;
-		unsigned flag;
-	} offers[] = {
-		{ STR_INIT("PIPELINING"), CLIENT_PIPELINING },
-		{ STR_INIT("8BITMIME"), CLIENT_8BITMIME },
-		{ STR_INIT("SIZE"), CLIENT_SIZE },
-		{ STR_INIT("SMTPUTF8"), CLIENT_SMTPUTF8 },
-		{ STR_INIT("DSN"), CLIENT_DSN },
-		{ STR_INIT("CHUNKING"), CLIENT_CHUNKING },
-		{ STR_INIT("STARTTLS"), CLIENT_STARTTLS },
-		{ STR_INIT("ENHANCEDSTATUSCODES"), CLIENT_ENHANCED },
-	};
-	struct str keyword, limit;
-	uint64_t size;
-
-	if (!str_word(&line, &keyword))
-		return;
-	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
-		if (str_equal_case(keyword, offers[i].keyword))
-			c->offers |= offers[i].flag;
-	if (str_equal_case(keyword, STR("SIZE")) && str_word(&line, &limit) &&
-		num_u64(limit, &size))
-		c->size_limit = size;
-}
-
-static void ehlo_reply(struct client *c)
-{
-	struct str rest = buf_str(&c->reply.text), line;
-
-	if (c->reply.code / 100 == 5 && c->settings.protocol == TMAIL_PROTOCOL_SMTP) {
-		client_enter(c, AT_HELO); /* RFC 5321 4.1.4 */
-		command(c, "HELO", c->settings.helo);
-		return;
-	}
-	if (c->reply.code != 250) {
-		client_fail(c, client_replied(c, STAGE_EHLO));
-		return;
-	}
-	str_split(&rest, '\n', &line); /* who it is */
-	while (str_split(&rest, '\n', &line))
-		offer(c, line);
-	client_enter(c, AT_IDLE);
-}
-
-static void helo_reply(struct client *c)
-{
-	if (c->reply.code != 250)
-		client_fail(c, client_replied(c, STAGE_EHLO));
-	else
-		client_enter(c, AT_IDLE);
-}
-
-/* ---- the stream's events --------------------------------------------------------------- */
-
-/* A reply that nobody waits for would be taken for the next command's. */
-static void spoke_out_of_turn(struct client *c)
+void client_out_of_turn(struct client *c)
 {
 	client_fail(c,
 		client_said(c, CLASS_TEMPORARY, client_stage(c), "the server spoke out of turn"));
@@ -313,7 +272,7 @@ static void client_read(struct client *c)
 		if (had == 0)
 			return;
 		if (c->state == AT_IDLE) {
-			spoke_out_of_turn(c);
+			client_out_of_turn(c);
 			return;
 		}
 		result = reply_read(&c->reply, &in);
@@ -332,7 +291,7 @@ static void client_read(struct client *c)
 		else if (is_asked(c))
 			rows[c->state].reply(c);
 		else
-			spoke_out_of_turn(c);
+			client_out_of_turn(c);
 		reply_reset(&c->reply);
 	}
 }
@@ -362,7 +321,11 @@ static void stream_has_ended(void *owner, struct stream *s, enum stream_end how)
 	struct client *c = owner;
 
 	client_read(c);
-	if (c->finished || (c->state == AT_IDLE && !c->t) || c->state == AT_QUIT)
+	if (c->state == AT_TLS && how == STREAM_ERROR)
+		client_fail(c,
+			client_status_said(c, STAGE_TLS, "4.7.5", "the TLS handshake failed: %s",
+				stream_error(s)));
+	else if (c->finished || (c->state == AT_IDLE && !c->t) || c->state == AT_QUIT)
 		client_fail(c, (struct client_outcome){ 0 });
 	else if (c->state != AT_ENDED)
 		client_fail(c,
@@ -373,10 +336,20 @@ static void stream_has_ended(void *owner, struct stream *s, enum stream_end how)
 	client_settle(c);
 }
 
+static void stream_is_secured(void *owner, struct stream *s)
+{
+	struct client *c = owner;
+
+	(void)s;
+	client_secured(c);
+	client_settle(c);
+}
+
 static const struct stream_owner client_stream_owner = {
 	.input = stream_has_input,
 	.drained = stream_has_drained,
 	.ended = stream_has_ended,
+	.secured = stream_is_secured,
 };
 
 static void client_late(struct deadline *d)
@@ -407,8 +380,10 @@ static struct client *client_new(struct client_open *open, const struct dial_res
 	c->open = open;
 	deadline_init(&c->deadline, c->loop, client_late);
 	c->stream = stream_open(c->loop, result->fd, &client_stream_owner, c);
-	c->state = AT_GREETING;
+	c->state = c->settings.implicit ? AT_TLS : AT_GREETING;
 	deadline_set(&c->deadline, c->settings.timeouts.greeting);
+	if (c->settings.implicit)
+		stream_connect_tls(c->stream, c->settings.tls, &c->settings.wanted);
 	return c;
 }
 
@@ -425,7 +400,7 @@ static void dialled(void *ctx, const struct dial_result *result)
 		.class = CLASS_NEXT_HOST, .stage = STAGE_CONNECT, .text = str_c(result->why.text)
 	};
 	open->ready(open->ctx, NULL, &open->outcome);
-	free(open);
+	open_free(open);
 }
 
 struct client_open *client_connect(struct loop *loop, const struct endpoint *peers, size_t count,
@@ -439,6 +414,8 @@ struct client_open *client_connect(struct loop *loop, const struct endpoint *pee
 		memcpy(helo, settings->helo.data, settings->helo.len);
 	open->loop = loop;
 	open->settings = *settings;
+	if (settings->tls)
+		tls_keep(settings->tls);
 	open->settings.helo = str_make(helo, settings->helo.len);
 	open->ready = ready;
 	open->ctx = ctx;
@@ -458,7 +435,12 @@ void client_connect_cancel(struct client_open **open)
 		dial_cancel(&o->dial);
 	if (o->client)
 		client_free(o->client);
-	free(o);
+	open_free(o);
+}
+
+const struct client *client_opening(const struct client_open *open)
+{
+	return open->client;
 }
 
 /* ---- what others see ------------------------------------------------------------------- */
@@ -481,6 +463,16 @@ const struct endpoint *client_peer(const struct client *c)
 const struct endpoint *client_local(const struct client *c)
 {
 	return &c->local;
+}
+
+const struct tls_facts *client_tls(const struct client *c)
+{
+	return c->stream ? stream_tls_facts(c->stream) : NULL;
+}
+
+const char *client_mechanism(const struct client *c)
+{
+	return c->mechanism;
 }
 
 void client_watch(struct client *c, void (*lost)(void *ctx, struct client *c), void *ctx)

@@ -10,12 +10,14 @@
 #include "base/arena.h"
 #include "mail/reply.h"
 #include "net/dial.h"
-#include "sys/loop.h"
+#include "net/tls.h"
+#include "sys/lane.h"
 
 #include <tmail/service/router.h>
 
 struct client; /* a connection, on one loop */
 
+enum client_tls { CLIENT_TLS_NONE, CLIENT_TLS_MAY, CLIENT_TLS_MUST };
 struct client_timeouts { /* ms (RFC 5321 4.5.3.2) */
 	int64_t connect, greeting, command, mail, rcpt, data_start, data_block, data_end, quit;
 };
@@ -27,6 +29,15 @@ struct client_settings {
 	bool chunking; /* BDAT where it saves a wait (RFC 3030) */
 	struct client_timeouts timeouts;
 	const struct log_context *log;
+	/* What is pointed to from here on stays until `ready`. Under CLIENT_TLS_MUST nothing but EHLO
+	 * and STARTTLS is ever said in clear. */
+	enum client_tls secure;
+	bool implicit; /* TLS from the first octet */
+	struct tls *tls;
+	struct tls_wanted wanted;
+	struct str login, password; /* empty: none */
+	bool login_clear;           /* also without TLS */
+	struct lane *workers;       /* where a login is computed */
 };
 
 /* What the server offers, after EHLO. */
@@ -38,7 +49,8 @@ enum {
 	CLIENT_DSN = 16,
 	CLIENT_CHUNKING = 32,
 	CLIENT_STARTTLS = 64,
-	CLIENT_ENHANCED = 128
+	CLIENT_ENHANCED = 128,
+	CLIENT_AUTH = 256
 };
 
 /* Where a thing went wrong decides what may be tried next. */
@@ -46,6 +58,8 @@ enum client_stage {
 	STAGE_CONNECT,
 	STAGE_GREETING,
 	STAGE_EHLO,
+	STAGE_TLS, /* 4.7.4: the server has none; 4.7.5: it came to nothing */
+	STAGE_AUTH,
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,
@@ -57,7 +71,8 @@ enum client_class {
 	CLASS_OK,
 	CLASS_TEMPORARY, /* 4yz, or the connection failed */
 	CLASS_PERMANENT, /* 5yz that is about this message or recipient */
-	CLASS_NEXT_HOST, /* not about the message: try another host (greeting 4yz/5yz, EHLO, 421) */
+	CLASS_NEXT_HOST, /* not about the message: try another host (greeting 4yz/5yz, EHLO, TLS, a
+			  * login, 421) */
 	CLASS_UNKNOWN    /* the final reply was lost: it may have been taken */
 };
 struct client_outcome {
@@ -67,6 +82,8 @@ struct client_outcome {
 	char enhanced[16];
 	/* RCPT: the transaction has room for no more; the next one may, at once. */
 	bool crowded;
+	/* TLS that may be came to nothing: without it the server might do. */
+	bool in_clear;
 	/* The remote's words, or ours ("connection lost while waiting for ..."), without codes:
 	 * "code x.y.z words" is the caller's to build. */
 	struct str text;
@@ -76,7 +93,7 @@ void client_status(const struct client_outcome *o, char status[16]);
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one
  * handed to `ready` while it runs. */
 
-/* Dials and speaks up to EHLO. ready: once, never before client_connect returns; client NULL
+/* Dials and speaks up to EHLO, TLS and the login. ready: once, never before client_connect returns; client NULL
  * when there is none, with the outcome (always CLASS_NEXT_HOST). The client is the receiver's.
  * `log` of the settings must live as long as the client. */
 struct client_open;
@@ -85,10 +102,16 @@ struct client_open *client_connect(struct loop *loop, const struct endpoint *pee
 	void (*ready)(void *ctx, struct client *c, const struct client_outcome *outcome),
 	void *ctx);
 void client_connect_cancel(struct client_open **open);
+/* Who is spoken to, also while `ready` runs without a client; NULL: nobody is connected. */
+const struct client *client_opening(const struct client_open *open);
 unsigned client_offers(const struct client *c);
 uint64_t client_size_limit(const struct client *c); /* 0: none said */
 const struct endpoint *client_peer(const struct client *c);
 const struct endpoint *client_local(const struct client *c);
+/* NULL: in clear. Valid as long as the client. */
+const struct tls_facts *client_tls(const struct client *c);
+/* That it is logged in with; NULL: it is not. */
+const char *client_mechanism(const struct client *c);
 
 /* One transaction. The caller keeps all of it, unchanged, until `done`. Of addresses whose domain
  * alone is not ASCII the A-labels are said where the server has no SMTPUTF8. */

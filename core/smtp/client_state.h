@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What client.c (the connection), client_send.c (the transaction), client_say.c (its commands)
- * and client_class.c (what replies mean) share: one client, its states, and the one function that
- * changes the state. Private to these files.
+ * What client.c (the connection), client_hello.c (the greeting, EHLO and TLS), client_auth.c (the
+ * login), client_send.c (the transaction), client_say.c (its commands) and client_class.c (what
+ * replies mean) share: one client, its states, and the one function that changes the state. Private
+ * to these files.
  */
 #ifndef SMTP_CLIENT_STATE_H
 #define SMTP_CLIENT_STATE_H
@@ -11,6 +12,7 @@
 #include "mail/dot.h"
 #include "net/stream.h"
 #include "smtp/client.h"
+#include "smtp/login.h"
 
 /* A state is the reply that is waited for; with pipelining the commands behind it may have been
  * sent long before. The table in client.c says how long, and what may follow. */
@@ -58,6 +60,16 @@ struct client {
 	struct endpoint peer, local;
 	struct client_open *open; /* until `ready` */
 
+	/* The login. */
+	struct str mechanisms; /* as offered; in the arena */
+	struct login *login;   /* under way */
+	const char *mechanism; /* it succeeded with */
+	unsigned challenges;   /* so many came */
+	bool auth_said;        /* the command */
+	bool proven;           /* the mechanism has all it wants: only a yes may come */
+	struct str unsaid;     /* too long a response for the command; waits for a challenge */
+	struct str given_up;   /* "*" was said, for this reason */
+
 	/* The transaction. */
 	struct client_transaction *t;
 	uint8_t *states;  /* enum client_recipient_state, one a recipient */
@@ -96,15 +108,35 @@ struct client_meaning {
 struct client_meaning client_meaning(enum client_stage stage, unsigned code, const char *enhanced);
 /* The words of the reply just read, as an outcome of that stage. */
 struct client_outcome client_replied(struct client *c, enum client_stage stage);
-/* An outcome in our own words. */
+/* An outcome in our own words, and the same with a status for reports. */
 struct client_outcome client_said(struct client *c, enum client_class class,
 	enum client_stage stage, const char *format, ...) __attribute__((format(printf, 4, 5)));
+struct client_outcome client_status_said(struct client *c, enum client_stage stage,
+	const char *enhanced, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The connection is of no more use: it is closed, and whoever has no outcome gets this one. It
  * is told when the event that led here ends. */
 void client_fail(struct client *c, struct client_outcome outcome);
+/* A reply that nobody waits for would be taken for the next command's. */
+void client_out_of_turn(struct client *c);
+/* Tells whoever waits, as the last act of an event: the client may be gone afterwards. */
+void client_settle(struct client *c);
 void client_free(struct client *c);
 enum client_stage client_stage(const struct client *c);
 const char *client_waits_for(const struct client *c);
+
+/* A line of our own. */
+void client_command(struct client *c, const char *verb, struct str argument);
+
+/* client_hello.c: the greeting is there; the replies; the handshake has ended. */
+void client_greeting_reply(struct client *c);
+void client_ehlo_reply(struct client *c);
+void client_helo_reply(struct client *c);
+void client_starttls_reply(struct client *c);
+void client_secured(struct client *c);
+
+/* client_auth.c: all that goes before the login is done. */
+void client_log_in(struct client *c);
+void client_auth_reply(struct client *c);
 
 /* client_say.c: what can be known before a word is said becomes outcomes, RECIPIENT_SKIPPED. */
 void client_check(struct client *c);
