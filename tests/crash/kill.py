@@ -16,6 +16,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+from measure import family as family_of  # noqa: E402
 from scene import Scene  # noqa: E402
 from unpacked import free_port  # noqa: E402
 
@@ -33,7 +35,7 @@ def wait_gone(pid):
 def kill_once(server, chance):
     """One kill, and a server that serves again. When it was killed, and when it served."""
     target = chance.choice(("server", "parent", "both"))
-    child = int(server.status()["pid"])
+    child, family = int(server.status()["pid"]), family_of(server.process.pid)
     mark, start = len(server.lines.lines), time.monotonic()
     if target != "parent":
         os.kill(child, signal.SIGKILL)
@@ -42,7 +44,8 @@ def kill_once(server, chance):
         return start, time.monotonic()
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
-    wait_gone(child)  # a server whose parent is gone ends by itself
+    for number in family[1:]:
+        wait_gone(number)  # a server whose parent is gone ends by itself
     server.start()
     return start, time.monotonic()
 

@@ -45,17 +45,20 @@ def repeats(messages, kills):
 class Scene:
     """with Scene(build) as scene: scene.load("a") ... ; then scene.account()"""
 
-    def __init__(self, build, settings=QUICK, modules=SMALL, server=Tmail, **of_server):
-        self.sink, self.stop = Sink(), threading.Event()
+    def __init__(self, build, settings=QUICK, modules=SMALL, server=Tmail, answer=None, **of_server):
+        self.sinks = [Sink(answer=answer) for _ in range(2)]  # the second is of use to some
+        self.stop = threading.Event()
         self.server = server(build, settings, modules, **of_server)
         self.loads, self.kills, self.wrong = [], [], []
 
     def __enter__(self):
-        self.sink.__enter__()
+        for sink in self.sinks:
+            sink.__enter__()
         try:
             self.server.start()
             self.server.command("rcpthost", "add", "dest.test")
-            self.server.command("routes", "add", "-rh", "127.0.0.1", "-rp", self.sink.port)
+            self.server.command("routes", "add", "-rh", "127.0.0.1", "-rp",
+                                self.sinks[0].port)
         except BaseException:
             self.__exit__()
             raise
@@ -66,12 +69,12 @@ class Scene:
         for load in self.loads:
             load.join()
         self.server.close()
-        self.sink.__exit__()
+        for sink in self.sinks:
+            sink.__exit__()
 
-    def load(self, letter, count=None, **more):
-        """Clients, at work until all is sent or the scene stops."""
-        marks = endless(letter) if count is None else [f"{letter}{n:05}" for n in range(count)]
-        load = Load(lambda: self.server.port, marks, stop=self.stop, **more)
+    def load(self, letter, stop=None, **more):
+        """Clients, at work until they or the scene are stopped."""
+        load = Load(lambda: self.server.port, endless(letter), stop=stop or self.stop, **more)
         self.loads.append(load)
         return load.start()
 
@@ -88,8 +91,9 @@ class Scene:
     def account(self, **more):
         """Prints it; 0 when it comes out even."""
         sums = {"acked": 0, "refused": 0, "lost": 0, "phantom": 0, "damaged": 0, "dup": 0}
-        by_letter = {}
-        for message in self.sink.messages:
+        by_letter, messages = {}, sorted((m for sink in self.sinks for m in sink.messages),
+                                         key=lambda m: m.at)
+        for message in messages:
             by_letter.setdefault((mark_of(message.content) or "?")[0], []).append(message)
         for load in self.loads:
             letter = next(iter(load.size), "?")[0]
@@ -101,7 +105,7 @@ class Scene:
             for what, marks in (("lost", lost), ("refused, and arrived", phantom)):
                 if marks:
                     self.wrong.append(f"{what}: {sorted(marks)[:5]}")
-        unexplained, longest = repeats(self.sink.messages, self.kills)
+        unexplained, longest = repeats(messages, self.kills)
         sums.update(dup_without_kill=len(unexplained), dup_window_ms=round(longest * 1e3))
         self.says(not sums["damaged"], "contents are damaged")
         self.says(not unexplained, f"twice, without a kill: {unexplained[:5]}")
