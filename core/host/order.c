@@ -82,6 +82,15 @@ static void contents_order(struct generation *g)
 	}
 }
 
+static unsigned service_rank(const struct tmail_service *s)
+{
+	uint32_t flags = 0;
+
+	TMAIL_EACH(struct tmail_operation, operation, s->operations)
+		flags |= operation->flags;
+	return rank_of(flags);
+}
+
 static void services_order(struct generation *g)
 {
 	size_t count = 0;
@@ -89,10 +98,13 @@ static void services_order(struct generation *g)
 	for (unsigned n = 0; n < g->count; n++)
 		count += g->instances[n]->descriptor->services.count;
 	g->services = must_alloc((count + 1) * sizeof *g->services);
-	for (unsigned n = 0; n < g->count; n++)
-		TMAIL_EACH(struct tmail_service, declared, g->instances[n]->descriptor->services)
-			g->services[g->service_count++] =
-				(struct service){ declared, g->instances[n], n, g };
+	for (unsigned rank = 0; rank < 3; rank++)
+		for (unsigned n = 0; n < g->count; n++)
+			TMAIL_EACH(struct tmail_service, declared,
+				g->instances[n]->descriptor->services)
+				if (service_rank(declared) == rank)
+					g->services[g->service_count++] =
+						(struct service){ declared, g->instances[n], n, g };
 }
 
 void generation_order(struct generation *g)

@@ -20,6 +20,8 @@ static bool hop_try(struct attempt *a);
 static const char *const stages[] = { [STAGE_CONNECT] = "connect",
 	[STAGE_GREETING] = "greeting",
 	[STAGE_EHLO] = "EHLO",
+	[STAGE_TLS] = "TLS",
+	[STAGE_AUTH] = "AUTH",
 	[STAGE_MAIL] = "MAIL",
 	[STAGE_RCPT] = "RCPT",
 	[STAGE_DATA] = "DATA",
@@ -94,25 +96,79 @@ static void hop_next(struct attempt *a)
 
 static void dial(struct attempt *a);
 
-/* The host rests, and where it did not even connect so do all the addresses that were tried. */
+/* The host rests, and where it did not even connect so do all the addresses that were tried. It
+ * does for those alone that demand the same of it where it failed at that. */
 static void attempt_failed_at(struct attempt *a, const struct client_outcome *o)
 {
 	struct queue_loop *ql = a->lane->ql;
 	const struct hop *h = hop_now(a);
 	char key[ADDRESS_KEY];
+	bool demand = o->stage == STAGE_TLS || o->stage == STAGE_AUTH;
 
-	host_failed(ql, h->rest_key, o);
+	host_failed(ql, demand ? a->policy->key : h->rest_key, o);
 	for (size_t i = 0; i < a->peer_count && o->stage == STAGE_CONNECT; i++)
 		host_failed(ql, address_key(&a->peers[i], h->source, key), o);
+}
+
+/* Of a host whose TLS does not work. */
+static struct str clear_key(const struct attempt *a, char text[ADDRESS_KEY])
+{
+	int len = snprintf(text, ADDRESS_KEY, "tls %.*s", STR_ARG(hop_now(a)->rest_key));
+
+	return str_make(text, len < ADDRESS_KEY ? (size_t)len : ADDRESS_KEY - 1);
+}
+
+/* TLS that may be and does not work: the same address once more, without it. For a while others are
+ * told so before they try. */
+static bool dial_in_clear(
+	struct attempt *a, const struct client *tried, const struct client_outcome *outcome)
+{
+	char key[ADDRESS_KEY];
+
+	if (!outcome->in_clear || !queue_settings_now(a->lane->ql)->tls_fallback)
+		return false;
+	log_event(LEVEL_DEBUG, &a->log, "tls_fallback", LOG_STR("host", hop_now(a)->rest_key),
+		LOG_STR("why", outcome->text));
+	host_failed(a->lane->ql, clear_key(a, key), outcome);
+	a->peers[0] = *client_peer(tried);
+	a->peer_count = 1;
+	a->in_clear = true;
+	dial(a);
+	return true;
+}
+
+static void secured(struct attempt *a)
+{
+	const struct tls_facts *facts = client_tls(a->client);
+	struct arena *arena = arena_new(256);
+	struct str policy = policy_text(a->policy, arena);
+
+	if (facts)
+		snprintf(a->tls, sizeof a->tls, "%.*s %s %s %s", STR_ARG(policy), facts->version,
+			facts->cipher, facts->verified ? "verified" : "unverified");
+	if (facts)
+		log_event(LEVEL_DEBUG, &a->log, "secured", LOG_STR("policy", policy),
+			LOG_C("version", facts->version), LOG_C("cipher", facts->cipher),
+			LOG_C("verified", facts->verified ? "yes" : "no"),
+			LOG_IF(facts->trouble != NULL, LOG_C("why", facts->trouble)),
+			LOG_C("resumed", facts->resumed ? "yes" : "no"), LOG_C("peer", facts->peer));
+	if (client_mechanism(a->client))
+		log_event(LEVEL_DEBUG, &a->log, "logged_in",
+			LOG_STR("login", hop_now(a)->login),
+			LOG_C("mechanism", client_mechanism(a->client)));
+	arena_free(&arena);
 }
 
 static void dialled(void *ctx, struct client *c, const struct client_outcome *outcome)
 {
 	struct attempt *a = ctx;
 	struct queue_loop *ql = a->lane->ql;
+	const struct client *tried = client_opening(a->open);
 	char peer[ENDPOINT_TEXT], key[ADDRESS_KEY];
 
 	a->open = NULL;
+	if (!a->in_clear && (c || outcome->stage == STAGE_TLS))
+		policy_tell(a->policy, tried, c ? NULL : outcome);
 	if (!c) {
 		metric_add(METRIC_dials_failed, 1);
 		if (outcome->stage == STAGE_CONNECT && a->sources.ordered &&
@@ -121,8 +177,11 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 			dial(a);
 			return;
 		}
+		if (dial_in_clear(a, tried, outcome))
+			return;
 		attempt_failed_at(a, outcome);
-		if (outcome->code != 0) { /* these are somebody's words */
+		if (outcome->code != 0 || outcome->stage == STAGE_TLS ||
+			outcome->stage == STAGE_AUTH) { /* these are somebody's words */
 			snprintf(a->host_text, sizeof a->host_text, "%.*s",
 				STR_ARG(hop_now(a)->host));
 			a->host = str_c(a->host_text);
@@ -132,6 +191,7 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 		return;
 	}
 	host_answered(ql, hop_now(a)->rest_key);
+	host_answered(ql, a->policy->key);
 	host_answered(ql, address_key(client_peer(c), hop_now(a)->source, key));
 	a->client = c;
 	endpoint_text(client_peer(c), peer);
@@ -140,6 +200,7 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 	endpoint_text(client_local(c), peer);
 	log_event(LEVEL_DEBUG, &a->log, "connected", LOG_STR("host", a->host),
 		LOG_C("source", peer), LOG_NUM("ms", (clock_mono() - a->began) / 1000));
+	secured(a);
 	lane_connected(a->lane, a);
 }
 
@@ -169,15 +230,68 @@ static struct str introduce(void *ctx, const struct endpoint *local)
 static void dial(struct attempt *a)
 {
 	const struct queue_settings *settings = queue_settings_now(a->lane->ql);
+	const struct policy *policy = a->policy;
+	const struct hop *h = hop_now(a);
 	struct client_settings client = { .introduce = introduce,
-		.protocol = hop_now(a)->protocol,
+		.protocol = h->protocol,
 		.chunking = settings->chunking,
-		.timeouts = timeouts(a->lane->ql, settings) };
+		.timeouts = timeouts(a->lane->ql, settings),
+		.tls = policy->tls,
+		.implicit = policy->implicit,
+		.wanted = policy->wanted,
+		.login = h->login,
+		.password = h->password,
+		.login_clear = h->login_clear,
+		.workers = queue.io };
+
+	if (policy->tls && !a->in_clear)
+		client.secure =
+			policy->level == TMAIL_TLS_MAY ? CLIENT_TLS_MAY : CLIENT_TLS_MUST;
 
 	metric_add(METRIC_dials, 1);
 	a->open = client_connect(a->lane->ql->loop, a->peers, a->peer_count,
 		a->sources.ips + a->source_at, a->sources.count - a->source_at, &client, dialled,
 		a);
+}
+
+/* What the host must be like is known. False: it is not to be used (noted). */
+static bool policy_go(struct attempt *a)
+{
+	struct queue_loop *ql = a->lane->ql;
+	const struct policy *p = a->policy;
+	const struct client_outcome *rests = host_rests(ql, p->key);
+	char key[ADDRESS_KEY];
+
+	if (p->refused)
+		note_own(a, CLASS_TEMPORARY, p->enhanced, "host %.*s: %.*s",
+			STR_ARG(hop_now(a)->host), STR_ARG(p->why));
+	else if (rests)
+		note(a, rests);
+	if (p->refused || rests)
+		return false;
+	a->in_clear = p->level == TMAIL_TLS_MAY && queue_settings_now(ql)->tls_fallback &&
+		host_rests(ql, clear_key(a, key));
+	dial(a);
+	return true;
+}
+
+static void policy_found(void *ctx)
+{
+	struct attempt *a = ctx;
+
+	if (!policy_go(a))
+		hop_next(a);
+}
+
+/* Its addresses are known. False: it is not to be used (noted). */
+static bool host_go(struct attempt *a, bool address_secure)
+{
+	struct queue_loop *ql = a->lane->ql;
+
+	policy_free(&a->policy);
+	a->policy = policy_new(ql->loop, queue_generation_now(ql), queue_settings_now(ql),
+		a->lane->route, hop_now(a), address_secure);
+	return !policy_find(a->policy, policy_found, a) || policy_go(a);
 }
 
 /* Those that rest are left out, though never all without a reason. False: none is left. */
@@ -249,25 +363,9 @@ static void looked_up(void *ctx, const struct dns_addresses *answer)
 		note_own(a, CLASS_TEMPORARY, "4.4.4", "host %.*s not found", STR_ARG(h->host));
 	else if (a->peer_count == 0)
 		note_own(a, CLASS_PERMANENT, "5.4.4", "host %.*s not found", STR_ARG(h->host));
-	else if (peers_are_others(a) && peers_are_awake(a)) {
-		dial(a);
+	else if (peers_are_others(a) && peers_are_awake(a) && host_go(a, answer->secure))
 		return;
-	}
 	hop_next(a);
-}
-
-/* What a hop asks for that cannot be done yet: better late than in clear. */
-static bool hop_is_possible(struct attempt *a, const struct hop *h)
-{
-	if (h->tls >= TMAIL_TLS_ENCRYPT)
-		note_own(a, CLASS_TEMPORARY, "4.7.4",
-			"TLS is required for %.*s and cannot be spoken", STR_ARG(h->host));
-	else if (h->login.len > 0)
-		note_own(a, CLASS_TEMPORARY, "4.7.4",
-			"a login is required for %.*s and cannot be made", STR_ARG(h->host));
-	else
-		return true;
-	return false;
 }
 
 /* False: no (noted). */
@@ -284,8 +382,6 @@ static bool hop_try(struct attempt *a)
 		note(a, rests);
 		return false;
 	}
-	if (!hop_is_possible(a, h))
-		return false;
 	if (!sources_parse(&a->sources, h->source, &queue_settings_now(ql)->local_ips, &why)) {
 		note_own(a, CLASS_TEMPORARY, "4.3.5", "%s", why.text);
 		return false;
@@ -303,10 +399,7 @@ static bool hop_try(struct attempt *a)
 		return true;
 	}
 	a->peer_count = 1;
-	if (!peers_are_others(a))
-		return false;
-	dial(a);
-	return true;
+	return peers_are_others(a) && host_go(a, false);
 }
 
 /* ---- idle, or nothing was found -------------------------------------------------------- */
@@ -325,7 +418,7 @@ static void idle_over(struct deadline *d)
 
 	if (a->client)
 		lane_idle_ended(a->lane, a);
-	else
+	else if (a->at >= a->count)
 		lane_failed(a->lane, a, &a->outcome);
 }
 
@@ -385,6 +478,7 @@ static bool outcomes_settle(struct parcel *p, bool again, bool *good)
 
 		if (!r->settled) {
 			r->host = p->host;
+			r->tls = p->tls;
 			r->success = p->success;
 		}
 		*good |= r->outcome.class == CLASS_OK;
@@ -434,6 +528,7 @@ void attempt_send(struct attempt *a, struct parcel *p)
 	a->parcel = p;
 	attempt_is_for(a, p);
 	p->host = arena_str(p->arena, a->host);
+	p->tls = arena_str(p->arena, str_c(a->tls));
 	p->success = client_offers(a->client) & CLIENT_DSN    ? REPORT_NONE
 		: hop_now(a)->protocol == TMAIL_PROTOCOL_LMTP ? REPORT_DELIVERED
 							      : REPORT_RELAYED;
@@ -472,6 +567,7 @@ void attempt_free(struct attempt **ap, bool abort)
 	deadline_clear(&a->idle);
 	dns_lookup_cancel(&a->lookup);
 	client_connect_cancel(&a->open);
+	policy_free(&a->policy);
 	if (abort)
 		client_abort(&a->client);
 	else

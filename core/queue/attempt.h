@@ -7,6 +7,7 @@
 #define QUEUE_ATTEMPT_H
 
 #include "queue/lane.h"
+#include "queue/policy.h"
 #include "queue/source.h"
 
 #include "net/dns.h"
@@ -30,6 +31,9 @@ struct attempt {
 	size_t peer_count;
 	struct sources sources;
 	size_t source_at;
+	struct policy *policy; /* of the host of now */
+	bool in_clear;         /* its TLS does not work, and need not */
+	char tls[160];         /* what came of it, for the log */
 	struct client_open *open;
 	struct client *client;
 	struct str host; /* "name[address]:port", in host_text */

@@ -9,7 +9,7 @@
 
 enum { NEAR_ANY = 1 };
 
-const struct tmail_option destination_options[4] = {
+const struct tmail_option destination_options[5] = {
 	TMAIL_STRING(struct destination_settings, domain, "domain", NULL,
 		"The destination: example.com, .example.com (all below it), or * (every one); the "
 		"domain of the recipients, or a host that its mail goes to. The nearest holds."),
@@ -19,6 +19,10 @@ const struct tmail_option destination_options[4] = {
 		"Messages over one connection, in place of max_messages_connection; 0 is that."),
 	TMAIL_STRING(struct destination_settings, rate, "rate", NULL,
 		"Messages in a time, evenly spread: 5/s, 100/m, 0.5/s, 1/250ms."),
+	TMAIL_CHOICE(struct destination_settings, tls, "tls", "default",
+		"default none may encrypt verify dane",
+		"TLS on the way there, in place of what the domain itself publishes and of `tls` "
+		"of all; of the nearest pattern that says something of it."),
 };
 
 void limits_check(const struct conf_group *group, const struct queue_settings *settings,
@@ -51,12 +55,12 @@ static size_t nearness(struct str pattern, struct str name)
 }
 
 static const struct destination_settings *nearest_of(
-	const struct queue_settings *settings, struct str name, size_t *near)
+	const struct queue_settings *settings, struct str name, bool tls, size_t *near)
 {
 	const struct destination_settings *nearest = NULL;
 
 	TMAIL_EACH(struct destination_settings, d, settings->destinations) {
-		size_t n = nearness(str_tm(d->domain), name);
+		size_t n = tls && !d->tls ? 0 : nearness(str_tm(d->domain), name);
 
 		if (n > *near) {
 			*near = n;
@@ -66,16 +70,18 @@ static const struct destination_settings *nearest_of(
 	return nearest;
 }
 
+/* tls: of those that say something of it. */
 static const struct destination_settings *pattern_of(
-	const struct route *r, const struct queue_settings *settings)
+	const struct route *r, const struct queue_settings *settings, bool tls)
 {
 	size_t near = 0;
-	const struct destination_settings *d = nearest_of(settings, r->destination, &near), *host;
+	const struct destination_settings *d = nearest_of(settings, r->destination, tls, &near),
+					  *host;
 
 	if (near > NEAR_ANY)
 		return d;
 	for (size_t i = 0; i < r->count; i++) {
-		host = nearest_of(settings, r->hops[i].host, &near);
+		host = nearest_of(settings, r->hops[i].host, tls, &near);
 		d = host ? host : d;
 	}
 	return d;
@@ -83,7 +89,7 @@ static const struct destination_settings *pattern_of(
 
 struct route_limits limits_of(const struct route *r, const struct queue_settings *settings)
 {
-	const struct destination_settings *d = pattern_of(r, settings);
+	const struct destination_settings *d = pattern_of(r, settings, false);
 	struct route_limits limits = r->limits;
 
 	if (d && limits.connections == 0)
@@ -98,4 +104,11 @@ struct route_limits limits_of(const struct route *r, const struct queue_settings
 	if (limits.messages == 0)
 		limits.messages = (uint32_t)settings->max_messages_connection;
 	return limits;
+}
+
+enum tmail_tls_policy tls_of(const struct route *r, const struct queue_settings *settings)
+{
+	const struct destination_settings *d = pattern_of(r, settings, true);
+
+	return d ? (enum tmail_tls_policy)d->tls : TMAIL_TLS_UNSET;
 }

@@ -108,8 +108,8 @@ static struct str reply_text(struct work *w, const struct client_outcome *o)
 		o->enhanced, o->text.len ? " " : "", STR_ARG(o->text));
 }
 
-static void outcome_log(
-	struct work *w, uint32_t index, const char *event, const struct parcel *p, int64_t due)
+static void outcome_log(struct work *w, uint32_t index, const char *event, const struct parcel *p,
+	struct str tls, int64_t due)
 {
 	const struct work_recipient *r = &w->recipients[index];
 
@@ -117,7 +117,7 @@ static void outcome_log(
 		LOG_STR("from", str_tm(w->m->envelope.sender)),
 		LOG_STR("to", str_tm(w->m->recipients[index].address)),
 		LOG_IF(r->host.len > 0, LOG_STR("host", r->host)), LOG_STR("reply", r->reply),
-		LOG_NUM("attempt", r->attempts),
+		LOG_IF(tls.len > 0, LOG_STR("tls", tls)), LOG_NUM("attempt", r->attempts),
 		LOG_IF(p != NULL, LOG_NUM("ms", p ? (clock_mono() - p->began) / 1000 : 0)),
 		LOG_IF(due != 0, LOG_NUM("retry", (due - clock_wall()) / 1000000)));
 }
@@ -162,23 +162,23 @@ static void outcome_write(struct work *w, uint32_t index, enum tmail_fate fate, 
 /* ---- fates ----------------------------------------------------------------------------- */
 
 static void delivered(
-	struct work *w, uint32_t index, const struct parcel *p, enum recipient_report success)
+	struct work *w, uint32_t index, const struct parcel *p, const struct parcel_recipient *in)
 {
 	struct work_recipient *r = &w->recipients[index];
 
 	metric_add(METRIC_deliveries, 1);
 	outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
-	outcome_log(w, index, "delivered", p, 0);
+	outcome_log(w, index, "delivered", p, in ? in->tls : STR(""), 0);
 	outcome_tell(w, index, TMAIL_POINT_DELIVERED, 0);
 	if (notify_wants(w, index, TMAIL_NOTIFY_SUCCESS, false))
-		r->report = (uint8_t)success;
+		r->report = (uint8_t)(in ? in->success : REPORT_NONE);
 }
 
 static void deferred(struct work *w, uint32_t index, const struct parcel *p, int64_t due)
 {
 	metric_add(METRIC_deferrals, 1);
 	outcome_write(w, index, TMAIL_FATE_DEFERRED, due);
-	outcome_log(w, index, "deferred", p, due);
+	outcome_log(w, index, "deferred", p, STR(""), due);
 	outcome_tell(w, index, TMAIL_POINT_DEFERRED, due);
 }
 
@@ -218,7 +218,7 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 	r->host = in ? arena_str(w->m->arena, in->host) : STR("");
 	client_status(o, r->status);
 	if (o->class == CLASS_OK) {
-		delivered(w, index, p, in ? in->success : REPORT_NONE);
+		delivered(w, index, p, in);
 		return;
 	}
 	if (o->class == CLASS_UNKNOWN)
@@ -251,7 +251,7 @@ void outcome_discard(struct work *w, uint32_t index, struct str words)
 	r->reply = arena_str(w->m->arena, words);
 	r->host = STR("");
 	outcome_write(w, index, TMAIL_FATE_DISCARDED, 0);
-	outcome_log(w, index, "discarded", NULL, 0);
+	outcome_log(w, index, "discarded", NULL, STR(""), 0);
 	metric_add(METRIC_discarded, 1);
 }
 
@@ -261,7 +261,7 @@ void outcome_failed(struct work *w, uint32_t index)
 
 	metric_add(r->expired ? METRIC_expired : METRIC_bounces, 1);
 	outcome_write(w, index, r->expired ? TMAIL_FATE_EXPIRED : TMAIL_FATE_BOUNCED, 0);
-	outcome_log(w, index, r->expired ? "expired" : "bounced", NULL, 0);
+	outcome_log(w, index, r->expired ? "expired" : "bounced", NULL, STR(""), 0);
 	outcome_tell(w, index, TMAIL_POINT_BOUNCED, 0);
 }
 

@@ -7,6 +7,7 @@
 #include "queue/accept.h"
 #include "queue/attempt.h"
 #include "queue/schedule.h"
+#include "queue/trust.h"
 
 #include "base/log.h"
 #include "host/table.h"
@@ -263,6 +264,7 @@ bool queue_start(struct loop *const *loops, unsigned count, struct why *why)
 		must(loop_index(loops[i]) == i);
 		queue.loops[i] = loop_part_new(loops[i]);
 	}
+	trust_follow(settings_of(queue.generation));
 	queue.io = lane_new("queue", QUEUE_IO_WIDTH, QUEUE_IO_DEPTH);
 	chain_unspool(spool_read);
 	must(commit_start(why));
@@ -306,8 +308,14 @@ static void loop_recall(struct queue_loop *ql, void *ctx)
 
 void queue_reloaded(void)
 {
+	struct generation *g;
+
 	if (!queue.started || atomic_load(&queue.draining))
 		return;
+	g = generation_current();
+	if (g)
+		trust_follow(queue.settings_of(g));
+	generation_unref(&g);
 	queue_on_loops(loop_follow, NULL);
 	queue_on_loops(loop_recall, NULL);
 	schedule_due_at(1);
@@ -422,6 +430,7 @@ void queue_stop(void)
 	queue_on_loops(nothing, NULL);
 	queue_on_loops(nothing, NULL);
 	lane_free(&queue.io);
+	trust_end();
 	queue_on_loops(loop_part_end, NULL);
 	queue.started = false;
 	for (unsigned i = 0; i < queue.loop_count; i++)

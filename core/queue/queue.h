@@ -27,6 +27,9 @@ struct queue_settings {
 	struct tmail_list helo;         /* of struct helo_settings (source.h) */
 	int64_t timeout_connect, timeout_command, timeout_data;
 	int32_t chunking;
+	int32_t tls; /* of those that nobody else decides about: enum tmail_tls_policy - NONE */
+	int32_t tls_fallback, tls_min_version; /* enum tls_version */
+	struct tmail_str tls_ca, tls_ciphers, tls_ciphersuites;
 	int32_t convert_8bit; /* enum convert_8bit */
 	int64_t bounce_size;  /* larger messages are returned as headers only */
 	struct tmail_str bounce_template, template_text; /* the file, and what is in it */

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+enum { SMTP_PORT = 25, SMTPS_PORT = 465 };
 enum { ROUTES_KEPT_MAX = 20000, ROUTE_TTL_MAX = 3600 };
 /* Seconds: whoever asks again meanwhile hears at once that it cannot be said now. */
 enum { ROUTE_FAILED_TTL = 30 };
@@ -66,8 +67,9 @@ static void route_seal(struct route *r)
 
 		h->rest_key = arena_printf(r->arena, "%.*s:%u %.*s",
 			STR_ARG(arena_str_lower(r->arena, h->host)), h->port, STR_ARG(h->source));
-		buf_printf(&key, "\n%u %u %u %u %.*s %.*s", h->priority, h->weight,
-			(unsigned)h->protocol, h->tls, STR_ARG(h->rest_key), STR_ARG(h->login));
+		buf_printf(&key, "\n%u %u %u %u %d%d %.*s %.*s", h->priority, h->weight,
+			(unsigned)h->protocol, h->tls, h->secure, h->login_clear,
+			STR_ARG(h->rest_key), STR_ARG(h->login));
 	}
 	buf_printf(&key, "\n%u %u %u/%u", r->limits.connections, r->limits.messages,
 		r->limits.rate_count, r->limits.rate_ms);
@@ -90,7 +92,7 @@ static struct route *route_said(int status, unsigned code, const char *enhanced,
 static bool hop_parse(struct str text, struct hop *h)
 {
 	struct str port = STR("");
-	uint64_t number = 25;
+	uint64_t number = SMTP_PORT;
 	ptrdiff_t at;
 
 	h->host = text;
@@ -180,11 +182,22 @@ static struct route *route_of_answer(const struct route_asking *a)
 		answer->rate_count ? answer->rate_ms : 0 };
 	r->hops = ARENA_ARRAY(r->arena, struct hop, ROUTE_HOPS_MAX);
 	TMAIL_EACH(struct tmail_hop, h, answer->hops) {
-		struct hop from = { h->priority, h->weight ? h->weight : 1, h->tls, h->source_id,
-			h->port ? h->port : 25, h->protocol, str_tm(h->host), str_tm(h->source),
-			str_tm(h->login), str_tm(h->password), STR_INIT("") };
+		bool smtps = h->tls == TMAIL_TLS_SMTPS || h->tls == TMAIL_TLS_SMTPS_VERIFY;
+		struct hop from = { .priority = h->priority,
+			.weight = h->weight ? h->weight : 1,
+			.tls = h->tls,
+			.source_id = h->source_id,
+			.port = h->port ? h->port
+				: smtps ? SMTPS_PORT
+					: SMTP_PORT,
+			.secure = h->secure,
+			.login_clear = h->login_clear,
+			.protocol = h->protocol,
+			.host = without_brackets(str_tm(h->host)),
+			.source = str_tm(h->source),
+			.login = str_tm(h->login),
+			.password = str_tm(h->password) };
 
-		from.host = without_brackets(from.host);
 		if (from.host.len > 0 && r->count < ROUTE_HOPS_MAX)
 			hop_copy(r->arena, &r->hops[r->count++], &from);
 	}

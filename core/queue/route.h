@@ -15,6 +15,7 @@ enum { ROUTE_HOPS_MAX = 64 };
 struct hop { /* as tmail_hop, with copies of its strings */
 	uint32_t priority, weight, tls, source_id;
 	uint16_t port;
+	bool secure, login_clear;
 	enum tmail_protocol protocol;
 	struct str host, source, login, password;
 	struct str rest_key; /* "host:port source", the host in lower case */

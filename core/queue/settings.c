@@ -8,6 +8,7 @@
 #include "queue/limit.h"
 #include "queue/report.h"
 #include "queue/source.h"
+#include "queue/trust.h"
 #include "sys/file.h"
 
 enum { TEMPLATE_MAX = 64 * 1024 };
@@ -83,6 +84,22 @@ static const struct tmail_option options[] = {
 	TMAIL_BOOL(struct queue_settings, chunking, "chunking", "true",
 		"Send small messages in one piece with their envelope (BDAT) to servers that offer "
 		"it, which saves a wait."),
+	TMAIL_CHOICE(struct queue_settings, tls, "tls", "may", "none may encrypt verify dane",
+		"TLS to servers where neither a route nor destinations say which, nor the domain "
+		"itself by DANE or MTA-STS: none; where it is offered; or always, and then also "
+		"with a certificate of the host's name that an authority signed, or that DNS has "
+		"(DANE)."),
+	SAMPLED(TMAIL_TYPE_BOOL, int32_t, tls_fallback, "tls_fallback", "true", 0, 0,
+		"${TMAIL_DELIVERD_REMOTE_TLS_FALLBACK:-true}",
+		"With tls = \"may\", mail goes in clear to a server whose TLS does not work."),
+	TMAIL_FILE(struct queue_settings, tls_ca, "tls_ca", NULL,
+		"The authorities that are trusted with verify, as PEM; none: the system's."),
+	TMAIL_CHOICE(struct queue_settings, tls_min_version, "tls_min_version", "1.2", "1.2 1.3",
+		"The oldest TLS that is spoken to servers."),
+	TMAIL_STRING(struct queue_settings, tls_ciphers, "tls_ciphers", NULL,
+		"Ciphers of TLS 1.2 in OpenSSL's form; none: those that are not broken."),
+	TMAIL_STRING(struct queue_settings, tls_ciphersuites, "tls_ciphersuites", NULL,
+		"The same for TLS 1.3."),
 	TMAIL_CHOICE(struct queue_settings, convert_8bit, "convert_8bit", "convert",
 		"convert bounce send",
 		"What becomes of 8-bit content for a server without 8BITMIME: it is converted, "
@@ -137,6 +154,16 @@ static void template_read(struct conf *c, const struct conf_group *g, struct que
 	buf_free(&text);
 }
 
+static void tls_check(const struct conf_group *g, const struct queue_settings *settings,
+	struct problems *problems)
+{
+	struct why why;
+
+	if (!trust_check(settings, &why))
+		problem_add(problems, g, settings->tls_ca.len ? "tls_ca" : "tls_ciphers", "%s",
+			why.text);
+}
+
 bool queue_settings_read(struct conf *c, struct queue_settings *settings, struct problems *problems)
 {
 	const struct conf_group *g = conf_group_of(conf_root(c), "queue");
@@ -148,5 +175,6 @@ bool queue_settings_read(struct conf *c, struct queue_settings *settings, struct
 	template_read(c, g, settings, problems);
 	limits_check(g, settings, problems);
 	helo_check(g, settings, problems);
+	tls_check(g, settings, problems);
 	return problems->count == before;
 }

@@ -97,7 +97,7 @@ struct parcel_recipient {
 	uint32_t index;
 	bool settled;
 	enum recipient_report success; /* what who asked is told; NONE: the next server does */
-	struct str host;               /* who answered */
+	struct str host, tls;          /* who answered, and the TLS it went through */
 	struct client_outcome outcome; /* text in the parcel's arena */
 };
 struct parcel {
@@ -110,7 +110,7 @@ struct parcel {
 	uint32_t count, cap, hosts_tried;
 	uint64_t tried; /* hops, a bit each */
 	/* Of the transaction under way, for those it settles. */
-	struct str host;
+	struct str host, tls;
 	enum recipient_report success;
 	struct str mail_from;        /* the sender that the next server is told */
 	bool untouched;              /* nothing was tried: it was stopped, or there were too many */

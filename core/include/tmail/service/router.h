@@ -28,12 +28,13 @@ struct tmail_route_ask {
 
 enum tmail_protocol { TMAIL_PROTOCOL_SMTP = 0, TMAIL_PROTOCOL_LMTP = 1 };
 enum tmail_tls_policy { TMAIL_TLS_UNSET = 0, TMAIL_TLS_NONE = 1, TMAIL_TLS_MAY = 2,
-	TMAIL_TLS_ENCRYPT = 3, TMAIL_TLS_VERIFY = 4, TMAIL_TLS_DANE = 5, TMAIL_TLS_SMTPS = 6 };
+	TMAIL_TLS_ENCRYPT = 3, TMAIL_TLS_VERIFY = 4, TMAIL_TLS_DANE = 5, TMAIL_TLS_SMTPS = 6,
+	TMAIL_TLS_SMTPS_VERIFY = 7 }; /* SMTPS: from the first octet */
 
 struct tmail_hop {
 	uint32_t priority; /* lowest first; equal ones are drawn by weight */
 	uint32_t weight;   /* 1 or more */
-	uint16_t port;     /* 0: 25 */
+	uint16_t port;     /* 0: 25, or 465 for SMTPS */
 	uint16_t protocol; /* enum tmail_protocol */
 	uint32_t tls;      /* enum tmail_tls_policy */
 	struct tmail_str host; /* name, address, or "/path" of a unix socket */
