@@ -8,14 +8,15 @@ from tmail import Session, Tmail, wait_for
 
 CONTENT = b"Subject: kept\r\n\r\nwords\r\n"
 QUIET = 'smtp = { reverse_lookup = 0; };\nstop_timeout = "0";\n'
+DEAD = []
 PATIENT = 'retry = [ "1h" ]; host_rest = "1h";'
 
 
 def dead_port():
-    """Of nobody, for now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Of a socket that never listens, and is kept, so that nobody else gets it."""
+    DEAD.append(socket.socket())
+    DEAD[-1].bind(("127.0.0.1", 0))
+    return DEAD[-1].getsockname()[1]
 
 
 class Site:

@@ -15,10 +15,10 @@ class Many:
     def __init__(self, build):
         self.build, self.tools = build, Tools(build)
 
-    def order(self, order, queue=WAY):
+    def order(self, order, queue=WAY, settings=""):
         """No message to who crawls is through before ten minutes have passed."""
         with Internet(self.tools, 50, crawl_ms=5000) as internet, \
-                Run(self.build, internet, queue) as run:
+                Run(self.build, internet, queue, settings) as run:
             run.seconds(MESSAGES, BAD, order, patience=120)
             left = {kind: sum(int(run.server.command("queue", "count", "--to", "@" + domain))
                               for domain in internet.domains(kind))
@@ -32,8 +32,10 @@ class Many:
         self.order("mixed")
 
     def one_connection_each(self):
-        """As many dead and crawling destinations as there may be connections."""
-        self.order("first", "max_connections = 10; max_connections_destination = 1;")
+        """As many dead and crawling destinations as there may be connections. All of them are one
+        loop's: of two each would have half, and in one run of sixteen all who crawl."""
+        self.order("first", "max_connections = 10; max_connections_destination = 1;",
+                   "threads = 1;\n")
 
 
 def run(cases, build):

@@ -88,11 +88,11 @@ class Internet:
 class Run:
     """One server, from an empty queue to the arrival of the last good message."""
 
-    def __init__(self, build, internet, queue=""):
+    def __init__(self, build, internet, queue="", settings=""):
         self.internet = internet
         self.server = Tmail(
             build, f'log = {{ target = "file"; file = "log"; }};\n{internet.dns.setting}'
-            f"smtp = {{ reverse_lookup = 0; }};\nqueue = {{ {queue} }};\n",
+            f"smtp = {{ reverse_lookup = 0; }};\nqueue = {{ {queue} }};\n{settings}",
             listen=f'( {{ address = "127.0.0.1"; port = {PORT}; role = "mx"; }} )',
             modules=MODULES)
 
