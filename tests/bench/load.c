@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { GRACE = 5 }; /* seconds */
 enum step { CLOSED, GREETING, HELLO, SENDER, RECIPIENT, DATA, CONTENT, DOT, QUIT };
 
 struct connection {
@@ -235,6 +236,16 @@ static void input(struct connection *c)
 		connection_close(c, true);
 }
 
+/* Connections that have been told nothing yet, not even a greeting. */
+static long unanswered(const struct connection *connections)
+{
+	long n = 0;
+
+	for (long i = 0; i < option.connections; i++)
+		n += connections[i].step == GREETING;
+	return n;
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -323,7 +334,10 @@ int main(int argc, char **argv)
 {
 	struct connection *connections;
 	struct epoll_event events[256];
-	double start, last;
+	double start, last, end;
+	bool done = false;
+	long before;
+	int n;
 
 	options_read(argc, argv);
 	content_make();
@@ -333,12 +347,18 @@ int main(int argc, char **argv)
 	if (!connections || !count.latency || poller < 0)
 		return 2;
 	start = last = now();
+	end = start + (double)option.seconds;
 	for (long i = 0; i < option.connections; i++)
 		connection_open(&connections[i]);
-	while (count.accepted + count.refused < option.messages &&
-		now() - start < (double)option.seconds) {
-		int n = epoll_wait(poller, events, 256, 1000);
-		long before = count.accepted;
+	while (now() < end) {
+		if (!done && count.accepted + count.refused >= option.messages) {
+			done = true; /* who came last is not counted as left alone for that */
+			end = now() + GRACE;
+		}
+		if (done && unanswered(connections) == 0)
+			break;
+		n = epoll_wait(poller, events, 256, 1000);
+		before = count.accepted;
 
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
@@ -351,8 +371,7 @@ int main(int argc, char **argv)
 		if (count.accepted > before)
 			last = now();
 	}
-	for (long i = 0; i < option.connections; i++)
-		count.unanswered += connections[i].step != CLOSED && connections[i].sent == 0;
+	count.unanswered = unanswered(connections);
 	print_result(last > start ? last - start : 1e-9);
 	return 0;
 }

@@ -37,7 +37,9 @@ class Tools:
             [self.load, "-c", str(connections), "-n", str(messages), "-m", str(per_connection),
              "-s", str(size), "-t", str(seconds), "-r", recipient, str(port)], check=True,
             capture_output=True)
-        return json.loads(run.stdout)
+        result = json.loads(run.stdout)
+        result["not_done"] = messages - result["accepted"] - result["refused"]
+        return result
 
 
 def json_line(stream, seconds):

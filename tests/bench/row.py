@@ -66,5 +66,5 @@ def not_kept(result, kind):
 
 def not_served(result, kind):
     """Of tmail; how others come through is theirs."""
-    return [f"{key} are {result[key]}" for key in ("refused", "lost", "unanswered")
+    return [f"{key} are {result[key]}" for key in ("refused", "lost", "unanswered", "not_done")
             if kind.name == "tmail" and result[key]]
