@@ -91,6 +91,21 @@ void message_remove_recipient(struct message *m, uint32_t index)
 	recipients_show(m);
 }
 
+void message_remove_recipients(struct message *m, const bool *gone)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->recipient_count; i++) {
+		if (gone[i])
+			continue;
+		m->recipients[kept] = m->recipients[i];
+		m->recipients[kept].index = (uint32_t)kept;
+		kept++;
+	}
+	m->recipient_count = kept;
+	recipients_show(m);
+}
+
 static bool address_same(struct str a, struct str b)
 {
 	ptrdiff_t at = str_find_last(a, '@');

@@ -77,6 +77,8 @@ struct tmail_recipient *message_add_recipient(
 	struct message *m, struct str address, struct str original, uint32_t notify);
 /* Takes one out; those behind it move up, and so do their numbers: before commit only. */
 void message_remove_recipient(struct message *m, uint32_t index);
+/* All for whom gone[index]. */
+void message_remove_recipients(struct message *m, const bool *gone);
 bool message_has_recipient(
 	const struct message *m, struct str address); /* domain folded, local exact */
 ptrdiff_t message_find_recipient(const struct message *m, struct str address); /* -1: not there */

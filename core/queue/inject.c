@@ -122,25 +122,32 @@ static void mark(struct injection *i, const struct chain_answer *a)
 /* Recipients that were refused by themselves. False: the injection has ended. */
 static bool recipients_decided(struct injection *i)
 {
+	size_t left = i->m->recipient_count;
+	bool *gone;
+
+	if (!message_verdicts(&i->subject))
+		return true;
 	for (struct recipient_verdict *v = message_verdicts(&i->subject); v; v = v->next)
 		if (v->verdict == TMAIL_TEMPFAIL) {
 			inject_fail(i, INJECT_TRY_LATER, v->text);
 			return false;
 		}
-	for (uint32_t n = (uint32_t)i->m->recipient_count; n-- > 0;)
-		for (struct recipient_verdict *v = message_verdicts(&i->subject); v; v = v->next)
-			if (v->index == n && v->verdict == TMAIL_REJECT) {
-				log_event(LEVEL_INFO, NULL, "recipient_dropped",
-					LOG_ID("id", id_tm(i->m->envelope.id)),
-					LOG_STR("to", str_tm(i->m->recipients[n].address)),
-					LOG_STR("text", v->text));
-				if (i->m->recipient_count == 1) { /* nobody would be left */
-					inject_fail(i, INJECT_REFUSED, v->text);
-					return false;
-				}
-				message_remove_recipient(i->m, n);
-				break;
-			}
+	gone = ARENA_ARRAY(i->m->arena, bool, left);
+	for (struct recipient_verdict *v = message_verdicts(&i->subject); v; v = v->next) {
+		if (v->verdict != TMAIL_REJECT || v->index >= i->m->recipient_count ||
+			gone[v->index])
+			continue;
+		log_event(LEVEL_INFO, NULL, "recipient_dropped",
+			LOG_ID("id", id_tm(i->m->envelope.id)),
+			LOG_STR("to", str_tm(i->m->recipients[v->index].address)),
+			LOG_STR("text", v->text));
+		if (--left == 0) {
+			inject_fail(i, INJECT_REFUSED, v->text);
+			return false;
+		}
+		gone[v->index] = true;
+	}
+	message_remove_recipients(i->m, gone);
 	return true;
 }
 

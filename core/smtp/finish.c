@@ -202,6 +202,7 @@ static bool recipients_decided(struct session *s)
 {
 	struct message *m = s->transaction->message;
 	const struct recipient_verdict *verdicts = message_verdicts(&s->subject), *one;
+	bool *gone;
 
 	if (!verdicts)
 		return false;
@@ -216,16 +217,18 @@ static bool recipients_decided(struct session *s)
 		m->refused = verdicts_keep(m, verdicts);
 		return false;
 	}
-	for (uint32_t i = (uint32_t)m->recipient_count; i-- > 0;)
-		for (one = verdicts; one; one = one->next)
-			if (one->index == i && one->verdict == TMAIL_REJECT) {
-				log_event(LEVEL_INFO, &s->log, "recipient_dropped",
-					LOG_ID("id", id_tm(m->envelope.id)),
-					LOG_STR("to", str_tm(m->recipients[i].address)),
-					LOG_NUM("code", one->code), LOG_STR("text", one->text));
-				message_remove_recipient(m, i);
-				break;
-			}
+	gone = ARENA_ARRAY(m->arena, bool, m->recipient_count);
+	for (one = verdicts; one; one = one->next) {
+		if (one->verdict != TMAIL_REJECT || one->index >= m->recipient_count ||
+			gone[one->index])
+			continue;
+		log_event(LEVEL_INFO, &s->log, "recipient_dropped",
+			LOG_ID("id", id_tm(m->envelope.id)),
+			LOG_STR("to", str_tm(m->recipients[one->index].address)),
+			LOG_NUM("code", one->code), LOG_STR("text", one->text));
+		gone[one->index] = true;
+	}
+	message_remove_recipients(m, gone);
 	return false;
 }
 

@@ -46,6 +46,28 @@ START_TEST(a_removed_recipient_leaves_no_gap)
 }
 END_TEST
 
+START_TEST(many_are_removed_at_once)
+{
+	const bool gone[] = { true, false, true, false }, all[] = { true, true };
+	struct message *m = fresh();
+
+	message_add_recipient(m, STR("a@example.com"), STR(""), 0);
+	message_add_recipient(m, STR("b@example.com"), STR(""), TMAIL_NOTIFY_NEVER);
+	message_add_recipient(m, STR("c@example.com"), STR(""), 0);
+	message_add_recipient(m, STR("d@example.com"), STR(""), 0);
+	message_remove_recipients(m, gone);
+	ck_assert_uint_eq(m->envelope.recipients.count, 2);
+	ck_assert(str_equal(str_tm(m->recipients[0].address), STR("b@example.com")));
+	ck_assert_uint_eq(m->recipients[0].index, 0);
+	ck_assert_uint_eq(m->recipients[0].notify, TMAIL_NOTIFY_NEVER);
+	ck_assert(str_equal(str_tm(m->recipients[1].address), STR("d@example.com")));
+	ck_assert_uint_eq(m->recipients[1].index, 1);
+	message_remove_recipients(m, all);
+	ck_assert_uint_eq(m->envelope.recipients.count, 0);
+	message_free(&m);
+}
+END_TEST
+
 START_TEST(an_address_is_the_same_whatever_the_case_of_its_domain)
 {
 	struct message *m = fresh();
@@ -217,7 +239,8 @@ START_TEST(words_of_a_later_version_of_the_same_format_are_passed_by)
 END_TEST
 
 TEST_MAIN("host/message", recipients_are_numbered_and_shown_in_the_envelope,
-	a_removed_recipient_leaves_no_gap, an_address_is_the_same_whatever_the_case_of_its_domain,
+	a_removed_recipient_leaves_no_gap, many_are_removed_at_once,
+	an_address_is_the_same_whatever_the_case_of_its_domain,
 	facts_outlive_the_owner_while_somebody_refers_to_them,
 	the_budget_counts_what_is_in_memory_and_nothing_twice, pieces_are_what_is_in_memory,
 	the_newest_note_of_a_name_is_the_one_that_is_read,
