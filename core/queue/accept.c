@@ -87,7 +87,7 @@ static void give_back(struct accepted *a, bool durable)
 static void accepted_end(struct accepted *a, bool durable)
 {
 	/* UNKNOWN: the message may be there, and need its body. */
-	bool refused = a->commit.result == TMAIL_QUEUE_NO;
+	bool refused = a->commit.result == TMAIL_QUEUE_NO || a->commit.result == TMAIL_QUEUE_NEVER;
 	struct message *m = a->m;
 	struct queue_loop *ql = a->ql;
 	uint64_t size = message_size(m);
@@ -171,7 +171,8 @@ void accept_message(struct queue_loop *ql, struct message *m,
 	if (m->hold.data)
 		log_event(LEVEL_INFO, NULL, "held", LOG_ID("id", id_tm(m->envelope.id)),
 			LOG_STR("why", str_tm(m->hold)));
-	if (m->hold.data || !settings->deliver || atomic_load(&queue.draining))
+	if (m->hold.data || !settings->deliver || atomic_load(&queue.draining) ||
+		!schedule_has_room())
 		a->op.due = clock_wall();
 	a->commit.ops = &a->op;
 	a->commit.count = 1;

@@ -64,13 +64,23 @@ static bool is_reported(const struct work *w, uint32_t i, enum recipient_report 
 	return w->recipients[i].report == report;
 }
 
-/* Of those who failed, all that are in no report that is still to be made. */
+/* Of those who failed, all whom nobody is to be told of. */
 static void fail_the_rest(struct work *w)
 {
 	for (uint32_t i = 0; i < w->m->recipient_count; i++)
-		if (w->recipients[i].state == RECIPIENT_FAILED &&
+		if (w->recipients[i].state == RECIPIENT_TO_REPORT &&
 			w->recipients[i].report == REPORT_NONE)
-			outcome_failed(w, i);
+			outcome_reported(w, i, REPORT_FAILED);
+}
+
+/* Is it tried again? More than a report of failure is at stake; one of delay or success is worth
+ * no more than the message itself. */
+static bool is_postponed(
+	const struct work *w, enum recipient_report kind, enum inject_result result)
+{
+	if (result == INJECT_DURABLE || result == INJECT_REFUSED)
+		return false;
+	return kind == REPORT_FAILED || clock_wall() < outcome_end_of_life(w);
 }
 
 static void reported(void *ctx, enum inject_result result, struct str why)
@@ -78,18 +88,20 @@ static void reported(void *ctx, enum inject_result result, struct str why)
 	struct reporting *r = ctx;
 	struct work *w = r->w;
 	enum recipient_report kind = r->report.kind;
-	/* Of a failure more than the report is at stake: it is tried again. */
-	bool again = kind == REPORT_FAILED && result != INJECT_DURABLE && result != INJECT_REFUSED;
+	bool again = is_postponed(w, kind, result);
 
-	if (result != INJECT_DURABLE && !again)
-		log_event(LEVEL_WARNING, NULL, "report_dropped", LOG_ID("id", w->id),
-			LOG_STR("kind", report_name(kind)), LOG_STR("why", why));
+	if (result != INJECT_DURABLE)
+		log_event(LEVEL_WARNING, NULL, again ? "report_postponed" : "report_dropped",
+			LOG_ID("id", w->id), LOG_STR("kind", report_name(kind)),
+			LOG_STR("why", why));
 	for (uint32_t i = 0; i < w->m->recipient_count; i++) {
 		if (!is_reported(w, i, kind))
 			continue;
 		w->recipients[i].report = REPORT_NONE;
 		if (again)
-			outcome_postpone(w, i, why);
+			outcome_postpone(w, i, kind);
+		else
+			outcome_reported(w, i, kind);
 	}
 	reporting_free(r);
 	w->reporting = false;

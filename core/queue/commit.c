@@ -150,12 +150,20 @@ static struct commit *gather(void)
 
 /* ---- writing --------------------------------------------------------------------------- */
 
+/* Is it to be written, for the first time or again? */
+static bool is_open(const struct commit *c, uint32_t op)
+{
+	return !c->insist || c->each[op] == TMAIL_QUEUE_NO || c->each[op] == TMAIL_QUEUE_UNKNOWN;
+}
+
+/* Gathers what is to be written; answers how many. */
 static uint32_t batch_ops(const struct commit *batch)
 {
 	size_t n = 0;
+	uint32_t at = 0;
 
-	for (; batch; batch = batch->next)
-		n += batch->count;
+	for (const struct commit *c = batch; c; c = c->next)
+		n += c->count;
 	must(n < UINT32_MAX);
 	if (n > thread.cap) {
 		thread.cap = n * 2;
@@ -163,10 +171,20 @@ static uint32_t batch_ops(const struct commit *batch)
 		thread.verdicts =
 			must_realloc(thread.verdicts, thread.cap * sizeof *thread.verdicts);
 	}
-	return (uint32_t)n;
+	for (const struct commit *c = batch; c; c = c->next)
+		for (uint32_t i = 0; i < c->count; i++)
+			if (is_open(c, i))
+				thread.ops[at++] = c->ops[i];
+	return at;
 }
 
 /* Nothing is known of an op until the store has said it. */
+static void nothing_known(struct tmail_queue_verdict *verdicts, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		verdicts[i] = (struct tmail_queue_verdict){ .result = TMAIL_QUEUE_UNKNOWN };
+}
+
 static void store_write(uint32_t count)
 {
 	struct tmail_queue_write write = { .size = sizeof write,
@@ -175,14 +193,12 @@ static void store_write(uint32_t count)
 		.results = thread.verdicts };
 	int status;
 
-	for (uint32_t i = 0; i < count; i++)
-		thread.verdicts[i] = (struct tmail_queue_verdict){ .result = TMAIL_QUEUE_UNKNOWN };
+	nothing_known(thread.verdicts, count);
 	status = service_ask_wait(queue.store, TMAIL_QUEUE_WRITE, &write, NULL, thread.arena);
 	metric_add(METRIC_commits, 1);
 	if (status == TMAIL_OK)
 		return;
-	for (uint32_t i = 0; i < count; i++)
-		thread.verdicts[i].result = TMAIL_QUEUE_UNKNOWN;
+	nothing_known(thread.verdicts, count);
 	log_event(LEVEL_ERROR, NULL, "store_write_failed", LOG_NUM("ops", count),
 		LOG_NUM("status", status));
 }
@@ -192,6 +208,8 @@ static uint32_t recheck(const struct tmail_queue_op *op, uint32_t result)
 	struct tmail_queue_check check = { .size = sizeof check, .id = op->id };
 	int status;
 
+	if (result > TMAIL_QUEUE_NEVER) /* of a store that is newer than this */
+		result = TMAIL_QUEUE_UNKNOWN;
 	if (result != TMAIL_QUEUE_UNKNOWN || op->change != TMAIL_QUEUE_ADD || !queue.store)
 		return result;
 	metric_add(METRIC_commit_unknown, 1);
@@ -201,25 +219,54 @@ static uint32_t recheck(const struct tmail_queue_op *op, uint32_t result)
 	return status == TMAIL_NOT_FOUND ? TMAIL_QUEUE_NO : TMAIL_QUEUE_UNKNOWN;
 }
 
-static void commit_answer(struct commit *c, const struct tmail_queue_verdict *verdicts)
+/* True: an outcome that the store will not take, now or ever. A lease that ran out is nobody's
+ * fault, but what we delivered another node may deliver too. */
+static bool is_moot(const struct tmail_queue_op *op, uint32_t result, struct str why)
 {
+	bool lost = result == TMAIL_QUEUE_LOST, outcome = op->change == TMAIL_QUEUE_OUTCOME;
+	enum log_level level = !lost ? LEVEL_ERROR : outcome ? LEVEL_WARNING : LEVEL_DEBUG;
+
+	if (!lost && result != TMAIL_QUEUE_NEVER)
+		return false;
+	if (lost && outcome && op->fate == TMAIL_FATE_DELIVERED)
+		metric_add(METRIC_duplicates_possible, 1);
+	log_event(level, NULL, lost ? "outcome_not_ours" : "outcome_refused",
+		LOG_ID("id", id_tm(op->id)), LOG_NUM("change", op->change),
+		LOG_IF(outcome, LOG_NUM("recipient", op->recipient)),
+		LOG_IF(outcome, LOG_NUM("fate", op->fate)), LOG_IF(why.len, LOG_STR("why", why)));
+	return true;
+}
+
+/* Answers how many verdicts were about it. */
+static uint32_t commit_answer(struct commit *c, const struct tmail_queue_verdict *verdicts)
+{
+	uint32_t used = 0;
+
 	c->result = TMAIL_QUEUE_DURABLE;
 	c->full = false;
 	c->why[0] = '\0';
 	for (uint32_t i = 0; i < c->count; i++) {
-		uint32_t result = recheck(&c->ops[i], verdicts[i].result);
-		struct str why = str_slice(str_tm(verdicts[i].why), 0, sizeof c->why - 1);
+		const struct tmail_queue_verdict *v = &verdicts[used];
+		struct str why = str_slice(str_tm(v->why), 0, sizeof c->why - 1);
+		uint32_t result;
 
+		if (!is_open(c, i))
+			continue;
+		used++;
+		result = recheck(&c->ops[i], v->result);
 		if (c->each)
 			c->each[i] = result;
-		if (result == TMAIL_QUEUE_DURABLE || c->result == TMAIL_QUEUE_NO)
+		if (result == TMAIL_QUEUE_DURABLE ||
+			(c->insist && is_moot(&c->ops[i], result, why)) ||
+			c->result == TMAIL_QUEUE_NO)
 			continue;
 		c->result = result;
-		c->full = verdicts[i].full;
+		c->full = v->full;
 		if (why.len)
 			memcpy(c->why, why.data, why.len);
 		c->why[why.len] = '\0';
 	}
+	return used;
 }
 
 /* ---- telling --------------------------------------------------------------------------- */
@@ -270,6 +317,8 @@ static struct commit *put_by(struct commit *batch)
 {
 	struct commit *rest = NULL, **end = &rest, *next;
 	bool give_up = atomic_load(&thread.stopping) && thread.again_tried >= AGAIN_AT_END;
+	const struct commit *refused = NULL;
+	unsigned count = 0;
 
 	for (struct commit *c = batch; c; c = next) {
 		next = c->next;
@@ -279,11 +328,16 @@ static struct commit *put_by(struct commit *batch)
 			end = &c->next;
 			continue;
 		}
-		log_event(LEVEL_ERROR, NULL, "outcome_not_written", LOG_C("why", c->why));
+		refused = c;
+		count++;
 		*list_end(&thread.again) = c;
 		thread.again_due = now_ms() + AGAIN_MS;
 	}
 	thread.again_tried = thread.again ? thread.again_tried + 1 : 0;
+	/* The store may be away for hours: more and more seldom. */
+	if (refused && (thread.again_tried & (thread.again_tried - 1)) == 0)
+		log_event(LEVEL_ERROR, NULL, "outcomes_not_written", LOG_NUM("messages", count),
+			LOG_NUM("tried", thread.again_tried), LOG_C("why", refused->why));
 	for (struct commit *c = rest; c; c = c->next)
 		if (c->count == 0 && thread.again) /* commit_flush asks */
 			c->result = TMAIL_QUEUE_UNKNOWN;
@@ -294,18 +348,10 @@ static void write_batch(struct commit *batch)
 {
 	uint32_t count = batch_ops(batch), at = 0;
 
-	for (struct commit *c = batch; c; c = c->next) {
-		if (c->count)
-			memcpy(&thread.ops[at], c->ops, c->count * sizeof *c->ops);
-		at += c->count;
-	}
 	if (count > 0)
 		store_write(count);
-	at = 0;
-	for (struct commit *c = batch; c; c = c->next) {
-		commit_answer(c, &thread.verdicts[at]);
-		at += c->count;
-	}
+	for (struct commit *c = batch; c; c = c->next)
+		at += commit_answer(c, &thread.verdicts[at]);
 	tell(put_by(batch));
 	arena_reset(thread.arena);
 }
@@ -367,8 +413,7 @@ uint32_t commit_wait(struct service *store, const struct tmail_queue_op *ops, ui
 		struct arena *arena = arena_new(1024);
 
 		must(count <= COMMIT_WAIT_MAX);
-		for (uint32_t i = 0; i < count; i++)
-			verdicts[i].result = TMAIL_QUEUE_UNKNOWN;
+		nothing_known(verdicts, count);
 		if (service_ask_wait(store, TMAIL_QUEUE_WRITE, &write, NULL, arena) == TMAIL_OK)
 			commit_answer(&answer, verdicts);
 		else

@@ -17,11 +17,13 @@ struct commit {
 	uint32_t count;
 	struct queue_loop *home;
 	void (*written)(struct commit *c);
-	/* Set before: NO and UNKNOWN are written again until they are done (outcomes: they are
-	 * true, whatever the store can do now). */
+	/* Set before: ops answered NO and UNKNOWN are written again until they are not (outcomes:
+	 * they are true, whatever the store can do now). LOST and NEVER are logged here. */
 	bool insist;
-	uint32_t *each; /* set before, or NULL: filled in with the answer to each op */
-	/* The answer: the worst of its ops'. */
+	uint32_t *each; /* set before, or NULL: filled in with the answer to each op. With insist
+	                   not NULL, and UNKNOWN */
+	/* The answer: the worst of its ops'. With insist of those that might still be written:
+	 * DURABLE, or at the end NO, UNKNOWN. */
 	uint32_t result; /* enum tmail_queue_result */
 	bool full;
 	char why[128];

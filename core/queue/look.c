@@ -32,7 +32,8 @@ static void gather(struct queue_loop *ql, void *ctx)
 			struct under_way one = { w->id, i };
 			uint8_t state = w->recipients[i].state;
 
-			if (state != RECIPIENT_AWAY && state != RECIPIENT_ENDED)
+			if (state != RECIPIENT_AWAY && state != RECIPIENT_ENDED &&
+				state != RECIPIENT_TO_RELEASE)
 				buf_add(list, str_make((const char *)&one, sizeof one));
 		}
 	}
@@ -183,7 +184,7 @@ int queue_counts(struct generation *g, struct tmail_queue_counts *counts, struct
 
 	if (!store)
 		return why_no_store(why);
-	counts->size = sizeof *counts;
+	*counts = (struct tmail_queue_counts){ .size = sizeof *counts };
 	arena = arena_new(256);
 	status = store_ask(store, TMAIL_QUEUE_COUNT, NULL, counts, arena, why);
 	arena_free(&arena);

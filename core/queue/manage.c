@@ -80,10 +80,12 @@ static void mark_recipient(struct action *a, struct work *w, struct target *t)
 	if (t->recipient >= w->m->recipient_count)
 		return;
 	r = &w->recipients[t->recipient];
-	if (r->fate > TMAIL_FATE_DEFERRED || r->state == RECIPIENT_FAILED)
+	if (r->fate > TMAIL_FATE_DEFERRED ||
+		(r->state == RECIPIENT_TO_REPORT && r->report != REPORT_DELAYED))
 		return;
 	r->stop = a->action == QUEUE_DISCARD ? STOP_DISCARD : STOP_BOUNCE;
-	if (r->state == RECIPIENT_AWAY || r->state == RECIPIENT_ENDED) {
+	if (r->state == RECIPIENT_AWAY || r->state == RECIPIENT_ENDED ||
+		r->state == RECIPIENT_TO_RELEASE) {
 		r->state = RECIPIENT_DUE;
 		w->again = true;
 	}
@@ -396,6 +398,8 @@ static int target_found(void *ctx, const struct tmail_queue_entry *e, enum queue
 	struct target t = { .id = e->id, .recipient = e->recipient, .attempts = e->attempts };
 
 	(void)state;
+	if (a->action == QUEUE_BOUNCE && e->note >= REPORT_DELIVERED)
+		return 0; /* it was taken: only its sender has not heard it */
 	buf_add(&a->targets, str_make((const char *)&t, sizeof t));
 	return 0;
 }
@@ -406,6 +410,7 @@ static void let_come_back(void)
 {
 	queue_on_loops(nothing, NULL);
 	commit_flush();
+	schedule_give_back();
 }
 
 /* Those in hand. */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 enum { UNKNOWN_DELAY_MS = 10 * 60 * 1000, JITTER_PERCENT = 20 };
+#define TOLD_BY_US (INT64_C(3600) * 1000000) /* a report is made, or put off, by then */
 
 /* ---- when again ------------------------------------------------------------------------ */
 
@@ -97,6 +98,12 @@ static int64_t next_attempt(const struct work *w, const struct queue_settings *s
 	return end > now && end < due ? end : due;
 }
 
+/* When a report that could not be made is tried again. */
+static int64_t report_again(const struct work *w)
+{
+	return clock_wall() + retry_delay(queue_settings_now(w->ql), 1) * 1000;
+}
+
 /* ---- words ----------------------------------------------------------------------------- */
 
 /* "250 2.0.0 words"; our own words stand alone. */
@@ -156,47 +163,53 @@ static void outcome_write(struct work *w, uint32_t index, enum tmail_fate fate, 
 	op->fate = (uint32_t)fate;
 	op->due = due;
 	op->attempts = r->attempts;
+	op->note = fate == TMAIL_FATE_DEFERRED ? r->note : REPORT_NONE;
 	op->reply = tm_str(last_words(w, r));
 }
 
 /* ---- fates ----------------------------------------------------------------------------- */
 
+/* Where somebody is to hear of it, it stays deferred until he has: noted as taken, and due for who
+ * finds it after a crash. Its claim has ended, so it must not be due while it is reported. */
 static void delivered(
 	struct work *w, uint32_t index, const struct parcel *p, const struct parcel_recipient *in)
 {
 	struct work_recipient *r = &w->recipients[index];
 
 	metric_add(METRIC_deliveries, 1);
-	outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
+	if (in && in->success != REPORT_NONE &&
+		notify_wants(w, index, TMAIL_NOTIFY_SUCCESS, false)) {
+		r->note = (uint8_t)in->success;
+		outcome_write(w, index, TMAIL_FATE_DEFERRED, clock_wall() + TOLD_BY_US);
+		outcome_taken(w, index);
+	} else {
+		outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
+	}
 	outcome_log(w, index, "delivered", p, in ? in->tls : STR(""), 0);
 	outcome_tell(w, index, TMAIL_POINT_DELIVERED, 0);
-	if (notify_wants(w, index, TMAIL_NOTIFY_SUCCESS, false))
-		r->report = (uint8_t)(in ? in->success : REPORT_NONE);
 }
 
 static void deferred(struct work *w, uint32_t index, const struct parcel *p, int64_t due)
 {
 	metric_add(METRIC_deferrals, 1);
-	outcome_write(w, index, TMAIL_FATE_DEFERRED, due);
 	outcome_log(w, index, "deferred", p, STR(""), due);
 	outcome_tell(w, index, TMAIL_POINT_DEFERRED, due);
 }
 
-/* Once: at the deferral that was due before the moment and whose next attempt is after it. */
-static void warn_when_late(
-	struct work *w, const struct queue_settings *settings, uint32_t index, int64_t due)
+/* Once: at the first deferral whose next attempt is after the moment. */
+static bool is_to_warn(
+	const struct work *w, const struct queue_settings *settings, uint32_t index, int64_t due)
 {
 	int64_t late = late_from(w, settings, index);
 
-	if (late > 0 && w->recipients[index].was_due <= late && late < due)
-		w->recipients[index].report = REPORT_DELAYED;
+	return late > 0 && late < due && w->recipients[index].note != REPORT_DELAYED;
 }
 
 static void failed(struct work *w, uint32_t index, bool expired)
 {
 	struct work_recipient *r = &w->recipients[index];
 
-	r->state = RECIPIENT_FAILED;
+	r->state = RECIPIENT_TO_REPORT;
 	r->expired = expired;
 	if (notify_wants(w, index, TMAIL_NOTIFY_FAILURE, true))
 		r->report = REPORT_FAILED;
@@ -211,7 +224,6 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 {
 	const struct queue_settings *settings = queue_settings_now(w->ql);
 	struct work_recipient *r = &w->recipients[index];
-	int64_t due;
 
 	r->attempts++;
 	r->reply = reply_text(w, o);
@@ -239,9 +251,14 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 	 * say so either (RFC 3463 2). */
 	if (r->status[0] == '5')
 		r->status[0] = '4';
-	due = next_attempt(w, settings, index, o->class);
-	deferred(w, index, p, due);
-	warn_when_late(w, settings, index, due);
+	r->due = next_attempt(w, settings, index, o->class);
+	if (is_to_warn(w, settings, index, r->due)) {
+		r->report = REPORT_DELAYED;
+		r->state = RECIPIENT_TO_REPORT;
+	} else {
+		outcome_write(w, index, TMAIL_FATE_DEFERRED, r->due);
+	}
+	deferred(w, index, p, r->due);
 }
 
 void outcome_discard(struct work *w, uint32_t index, struct str words)
@@ -255,7 +272,7 @@ void outcome_discard(struct work *w, uint32_t index, struct str words)
 	metric_add(METRIC_discarded, 1);
 }
 
-void outcome_failed(struct work *w, uint32_t index)
+static void bounced(struct work *w, uint32_t index)
 {
 	struct work_recipient *r = &w->recipients[index];
 
@@ -265,9 +282,62 @@ void outcome_failed(struct work *w, uint32_t index)
 	outcome_tell(w, index, TMAIL_POINT_BOUNCED, 0);
 }
 
-void outcome_postpone(struct work *w, uint32_t index, struct str why)
+/* As it was deferred before the report was made, unless an administrator has decided since. */
+static void late(struct work *w, uint32_t index)
 {
-	log_event(
-		LEVEL_WARNING, NULL, "bounce_postponed", LOG_ID("id", w->id), LOG_STR("why", why));
-	deferred(w, index, NULL, clock_wall() + retry_delay(queue_settings_now(w->ql), 1) * 1000);
+	struct work_recipient *r = &w->recipients[index];
+
+	if (r->stop == STOP_NOT) {
+		outcome_write(w, index, TMAIL_FATE_DEFERRED, r->due);
+		return;
+	}
+	r->state = RECIPIENT_DUE;
+	w->again = true;
+}
+
+void outcome_reported(struct work *w, uint32_t index, enum recipient_report kind)
+{
+	if (kind == REPORT_FAILED) {
+		bounced(w, index);
+	} else if (kind == REPORT_DELAYED) {
+		w->recipients[index].note = REPORT_DELAYED;
+		late(w, index);
+	} else {
+		outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
+	}
+}
+
+void outcome_postpone(struct work *w, uint32_t index, enum recipient_report kind)
+{
+	if (kind == REPORT_DELAYED) { /* the next deferral finds it not told */
+		late(w, index);
+		return;
+	}
+	w->recipients[index].due = report_again(w);
+	outcome_write(w, index, TMAIL_FATE_DEFERRED, w->recipients[index].due);
+	if (kind == REPORT_FAILED)
+		deferred(w, index, NULL, w->recipients[index].due);
+}
+
+void outcome_recall(struct work *w, uint32_t index, struct str words)
+{
+	struct work_recipient *r = &w->recipients[index];
+	ptrdiff_t at = str_search_case(words, STR(": "));
+
+	r->host = at < 0 ? STR("") : arena_str(w->m->arena, str_slice(words, 0, (size_t)at));
+	r->reply = arena_str(
+		w->m->arena, at < 0 ? words : str_slice(words, (size_t)at + 2, words.len));
+	memcpy(r->status, "2.0.0", sizeof "2.0.0");
+}
+
+void outcome_taken(struct work *w, uint32_t index)
+{
+	struct work_recipient *r = &w->recipients[index];
+
+	if (r->stop != STOP_NOT) { /* nobody is interested any more */
+		outcome_write(w, index, TMAIL_FATE_DELIVERED, 0);
+		return;
+	}
+	r->report = r->note;
+	r->state = RECIPIENT_TO_REPORT;
 }

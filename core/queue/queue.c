@@ -127,7 +127,6 @@ static void loop_part_end(struct queue_loop *ql, void *ctx)
 	map_free(&ql->works);
 	map_free(&ql->lanes);
 	map_free(&ql->asking);
-	buf_free(&ql->release);
 	subject_end(&ql->subject);
 	generation_unref(&ql->generation);
 }
@@ -412,6 +411,9 @@ void queue_drain(int64_t ms)
 	}
 	queue_on_loops(drain_abort, NULL);
 	commit_flush();
+	schedule_lock();
+	schedule_give_back();
+	schedule_unlock();
 }
 
 static void nothing(struct queue_loop *ql, void *ctx)
@@ -430,6 +432,7 @@ void queue_stop(void)
 	queue_on_loops(nothing, NULL);
 	queue_on_loops(nothing, NULL);
 	lane_free(&queue.io);
+	schedule_over();
 	trust_end();
 	queue_on_loops(loop_part_end, NULL);
 	queue.started = false;

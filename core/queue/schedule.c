@@ -9,15 +9,14 @@
 #include "queue/schedule.h"
 
 #include "base/log.h"
-#include "queue/work.h"
+#include "queue/outcome.h"
 #include "sys/memory.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 enum { CLAIM_MAX = 256, POLL_MS = 5000, UNREADABLE_DELAY_S = 300, MANY = 10000 };
-/* Claims that are given back until some time are so by tenths of a second, many at once. */
-enum { RELEASE_STEP_US = 100000 };
+enum { AGAIN_MS = 1000 }; /* after a store that did not answer */
 
 static struct {
 	pthread_mutex_t lock;
@@ -28,12 +27,16 @@ static struct {
 	int64_t next; /* what the store says comes next; 0: nothing */
 	uint32_t claimed;
 	int64_t delivered,
-		given_back;      /* METRIC_deliveries at the last claim, and at the last time */
+		given_back; /* METRIC_deliveries at the last claim, and at the last time */
+	bool ill;           /* the store did not do what it was asked for last */
+	pthread_mutex_t releasing;
+	struct buf releases;     /* releasing: of struct tmail_queue_given_back */
+	atomic_uint given_up;    /* their number, with those the store is being asked about */
 	_Atomic int64_t soonest; /* what outcomes say comes next; INT64_MAX: nothing */
 	atomic_bool full;        /* there was no room: look when there is */
 	atomic_flag posted;
 	struct task task, start;
-} schedule = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} schedule = { .lock = PTHREAD_MUTEX_INITIALIZER, .releasing = PTHREAD_MUTEX_INITIALIZER };
 
 void schedule_lock(void)
 {
@@ -47,78 +50,62 @@ void schedule_unlock(void)
 
 /* ---- giving back ----------------------------------------------------------------------- */
 
-struct released {
-	struct tmail_id id;
-	int64_t due;
-};
-struct release {
-	struct job job;
-	struct buf all; /* of struct released, those of one time together */
+bool schedule_has_room(void)
+{
+	bool room = atomic_load(&queue.live) + atomic_load(&schedule.given_up) < QUEUE_LIVE_MAX;
+
+	if (!room)
+		atomic_store(&schedule.full, true);
+	return room;
+}
+
+/* Not with the lock, which is held while the store is asked. */
+static void release_add(const struct tmail_queue_given_back *first, size_t count)
+{
+	pthread_mutex_lock(&schedule.releasing);
+	buf_add(&schedule.releases, str_make((const char *)first, count * sizeof *first));
+	pthread_mutex_unlock(&schedule.releasing);
+	atomic_fetch_add(&schedule.given_up, (unsigned)count);
+}
+
+void schedule_release(struct id id, uint32_t recipient, int64_t due)
+{
+	struct tmail_queue_given_back own = { tm_id(id), recipient, due };
+
+	release_add(&own, 1);
+	schedule_due_at(due ? due : clock_wall());
+}
+
+/* What the store does not take is kept. It may have taken some of it, but has given them to nobody
+ * since: nothing is claimed before all is done. */
+bool schedule_give_back(void)
+{
+	struct tmail_queue_release question = { .size = sizeof question };
+	struct arena *arena = arena_new(256);
+	struct buf mine;
 	size_t count;
-};
+	int status;
+	bool again;
 
-static void release_some(const struct released *first, uint32_t count)
-{
-	struct arena *arena = arena_new(256 + count * sizeof(struct tmail_id));
-	struct tmail_id *ids = ARENA_ARRAY(arena, struct tmail_id, count);
-	struct tmail_queue_release question = {
-		.size = sizeof question, .count = count, .ids = ids, .due = first->due
-	};
-
-	for (uint32_t i = 0; i < count; i++)
-		ids[i] = first[i].id;
-	if (service_ask_wait(queue.store, TMAIL_QUEUE_RELEASE, &question, NULL, arena) != TMAIL_OK)
-		log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", count));
+	pthread_mutex_lock(&schedule.releasing);
+	mine = schedule.releases;
+	schedule.releases = (struct buf){ 0 };
+	pthread_mutex_unlock(&schedule.releasing);
+	count = mine.len / sizeof(struct tmail_queue_given_back);
+	question.claims = (struct tmail_list){ mine.data, (uint32_t)count,
+		sizeof(struct tmail_queue_given_back) };
+	status = count ? service_ask_wait(queue.store, TMAIL_QUEUE_RELEASE, &question, NULL, arena)
+		       : TMAIL_OK;
 	arena_free(&arena);
-	schedule_due_at(first->due ? first->due : clock_wall());
-}
-
-static void release_work(struct job *job)
-{
-	struct release *r = container_of(job, struct release, job);
-	const struct released *all = (const struct released *)(const void *)r->all.data;
-
-	for (size_t i = 0, n; i < r->count; i += n) {
-		for (n = 1; i + n < r->count && all[i + n].due == all[i].due; n++)
-			;
-		release_some(all + i, (uint32_t)n);
-	}
-}
-
-static void release_done(struct job *job)
-{
-	struct release *r = container_of(job, struct release, job);
-
-	buf_free(&r->all);
-	free(r);
-}
-
-static void release_all(struct task *task)
-{
-	struct queue_loop *ql = container_of(task, struct queue_loop, release_task);
-	struct release *r = must_alloc(sizeof *r);
-
-	r->all = ql->release;
-	r->count = r->all.len / sizeof(struct released);
-	ql->release = (struct buf){ 0 };
-	r->job.work = release_work;
-	r->job.done = release_done;
-	if (queue.io && lane_submit(queue.io, &r->job))
-		return;
-	log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("messages", r->count));
-	release_done(&r->job);
-}
-
-void schedule_release(struct queue_loop *ql, struct id id, int64_t due)
-{
-	struct released own = { tm_id(id),
-		(due + RELEASE_STEP_US - 1) / RELEASE_STEP_US * RELEASE_STEP_US };
-
-	if (ql->release.len == 0) {
-		ql->release_task.run = release_all;
-		loop_before_wait(ql->loop, &ql->release_task);
-	}
-	buf_add(&ql->release, str_make((const char *)&own, sizeof own));
+	again = status == TMAIL_TRY_LATER || status == TMAIL_LATE;
+	if (status != TMAIL_OK)
+		log_event(LEVEL_ERROR, NULL, "release_failed", LOG_NUM("recipients", count),
+			LOG_NUM("status", status), LOG_C("again", again ? "yes" : "no"));
+	if (again)
+		release_add((const void *)mine.data, count);
+	atomic_fetch_sub(&schedule.given_up, (unsigned)count);
+	buf_free(&mine);
+	return !again;
 }
 
 /* ---- fresh messages -------------------------------------------------------------------- */
@@ -133,10 +120,8 @@ static void fresh_start(struct queue_loop *ql, struct message *m, uint64_t size)
 {
 	struct work *w = work_new(ql, m, size);
 
-	for (size_t i = 0; i < m->recipient_count; i++) {
+	for (size_t i = 0; i < m->recipient_count; i++)
 		w->recipients[i].state = RECIPIENT_DUE;
-		w->recipients[i].was_due = m->envelope.received;
-	}
 	work_start(w);
 }
 
@@ -155,7 +140,8 @@ void schedule_fresh(struct queue_loop *ql, struct message *m, uint64_t size)
 	if (atomic_fetch_add(&queue.live, 1) >= QUEUE_LIVE_MAX) {
 		atomic_fetch_sub(&queue.live, 1);
 		atomic_store(&schedule.full, true);
-		schedule_release(ql, id_tm(m->envelope.id), 0);
+		for (uint32_t i = 0; i < m->recipient_count; i++)
+			schedule_release(id_tm(m->envelope.id), i, 0);
 		message_free(&m);
 		return;
 	}
@@ -214,8 +200,8 @@ struct arrival { /* in the message's arena */
 	uint64_t size;
 	uint32_t count;
 	struct due {
-		uint32_t recipient, attempts, fate;
-		int64_t due;
+		uint32_t recipient, attempts, fate, note;
+		struct str words;
 	} * due;
 	struct work_recipient *states; /* of all recipients, as the store has them */
 };
@@ -231,10 +217,14 @@ static void arrival_mark(struct work *w, const struct arrival *a)
 		r = &w->recipients[due->recipient];
 		if (r->state != RECIPIENT_AWAY && r->state != RECIPIENT_ENDED)
 			continue;
+		if (r->state == RECIPIENT_ENDED && r->fate > TMAIL_FATE_DEFERRED)
+			continue; /* handed out before that was written */
 		r->state = RECIPIENT_DUE;
 		r->fate = (uint8_t)due->fate;
 		r->attempts = due->attempts;
-		r->was_due = due->due;
+		r->note = (uint8_t)due->note;
+		if (r->note >= REPORT_DELIVERED)
+			outcome_recall(w, due->recipient, due->words);
 		w->again = true;
 	}
 }
@@ -259,15 +249,16 @@ static void arrived(struct task *task)
 	work_start(w);
 }
 
-static void unreadable(const struct tmail_id *id)
+static void unreadable(const struct tmail_list *entries, uint32_t first, uint32_t count)
 {
-	struct tmail_queue_release question = { .size = sizeof question,
-		.count = 1,
-		.ids = id,
-		.due = clock_wall() + (int64_t)UNREADABLE_DELAY_S * 1000000 };
+	const struct tmail_queue_entry *entry = TMAIL_AT(struct tmail_queue_entry, *entries, first);
+	int64_t due = clock_wall() + (int64_t)UNREADABLE_DELAY_S * 1000000;
 
-	log_event(LEVEL_ERROR, NULL, "message_unreadable", LOG_ID("id", id_tm(*id)));
-	service_ask_wait(queue.store, TMAIL_QUEUE_RELEASE, &question, NULL, NULL);
+	log_event(LEVEL_ERROR, NULL, "message_unreadable", LOG_ID("id", id_tm(entry->id)));
+	for (uint32_t i = first; i < first + count; i++) {
+		entry = TMAIL_AT(struct tmail_queue_entry, *entries, i);
+		schedule_release(id_tm(entry->id), entry->recipient, due);
+	}
 }
 
 /* entries of one message: read it, and post it to its loop. */
@@ -280,7 +271,7 @@ static void claim_message(const struct tmail_list *entries, uint32_t first, uint
 	struct arrival *a;
 
 	if (!m) {
-		unreadable(&entry->id);
+		unreadable(entries, first, count);
 		arena_free(&arena);
 		return;
 	}
@@ -291,8 +282,10 @@ static void claim_message(const struct tmail_list *entries, uint32_t first, uint
 	a->due = ARENA_ARRAY(m->arena, struct due, count);
 	for (uint32_t i = 0; i < count; i++) {
 		entry = TMAIL_AT(struct tmail_queue_entry, *entries, first + i);
-		a->due[i] =
-			(struct due){ entry->recipient, entry->attempts, entry->fate, entry->due };
+		a->due[i] = (struct due){ entry->recipient, entry->attempts, entry->fate,
+			entry->note, STR("") };
+		if (entry->note >= REPORT_DELIVERED)
+			a->due[i].words = arena_str(m->arena, str_tm(entry->reply));
 	}
 	a->states = ARENA_ARRAY(m->arena, struct work_recipient, m->recipient_count);
 	TMAIL_EACH(struct tmail_queue_entry, state, content.states)
@@ -332,9 +325,11 @@ static void claim_work(struct job *job)
 	schedule.claimed = 0;
 	schedule.next = 0;
 	schedule_lock();
-	if (!atomic_load(&queue.draining) &&
-		service_ask_wait(queue.store, TMAIL_QUEUE_CLAIM, &question, &answer, arena) ==
-			TMAIL_OK) {
+	schedule.ill = !schedule_give_back();
+	if (!schedule.ill && question.limit > 0 && !atomic_load(&queue.draining))
+		schedule.ill = service_ask_wait(queue.store, TMAIL_QUEUE_CLAIM, &question, &answer,
+				       arena) != TMAIL_OK;
+	if (!schedule.ill) {
 		schedule.next = answer.next;
 		for (uint32_t i = 0, n; i < entries->count; i += n, schedule.claimed++) {
 			struct tmail_id id = TMAIL_AT(struct tmail_queue_entry, *entries, i)->id;
@@ -364,6 +359,8 @@ static void claim_after(int64_t due)
 
 	if (due != 0 && (due - now) / 1000 < ms)
 		ms = due > now ? (due - now) / 1000 + 1 : 0;
+	if (schedule.ill)
+		ms = AGAIN_MS;
 	deadline_set(&schedule.timer, ms);
 }
 
@@ -382,7 +379,7 @@ static void claim_done(struct job *job)
 	schedule.claiming = false;
 	if (atomic_load(&queue.draining))
 		return;
-	if (schedule.claimed >= schedule.limit)
+	if (schedule.limit > 0 && schedule.claimed >= schedule.limit)
 		claim_after(1); /* there is more: at once */
 	else
 		claim_after(next_due());
@@ -395,13 +392,18 @@ static void claim(void)
 
 	if (schedule.claiming || atomic_load(&queue.draining))
 		return;
-	if (!queue_settings_now(first)->deliver || live >= QUEUE_LIVE_MAX) {
+	schedule.limit = 0;
+	if (queue_settings_now(first)->deliver && live < QUEUE_LIVE_MAX)
+		schedule.limit =
+			QUEUE_LIVE_MAX - live < CLAIM_MAX ? QUEUE_LIVE_MAX - live : CLAIM_MAX;
+	if (schedule.limit == 0) {
 		atomic_store(&schedule.full, true);
-		claim_after(0);
-		return;
+		if (atomic_load(&schedule.given_up) == 0) {
+			claim_after(0);
+			return;
+		}
 	}
 	atomic_store(&schedule.soonest, INT64_MAX);
-	schedule.limit = QUEUE_LIVE_MAX - live < CLAIM_MAX ? QUEUE_LIVE_MAX - live : CLAIM_MAX;
 	schedule.job = (struct job){ .work = claim_work, .done = claim_done };
 	schedule.claiming = lane_submit(queue.io, &schedule.job);
 	if (!schedule.claiming)
@@ -460,6 +462,7 @@ void schedule_start(void)
 	atomic_store(&schedule.soonest, INT64_MAX);
 	atomic_store(&schedule.full, false);
 	atomic_flag_clear(&schedule.posted);
+	schedule.ill = false;
 	schedule.task.run = look_again;
 	schedule.start.run = begin;
 	loop_post(queue.loops[0]->loop, &schedule.start);
@@ -468,4 +471,13 @@ void schedule_start(void)
 void schedule_end(void)
 {
 	deadline_clear(&schedule.timer);
+}
+
+void schedule_over(void)
+{
+	schedule_lock();
+	schedule_give_back();
+	schedule_unlock();
+	buf_free(&schedule.releases);
+	atomic_store(&schedule.given_up, 0);
 }

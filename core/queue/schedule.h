@@ -9,13 +9,20 @@
 #include "queue/state.h"
 
 void schedule_start(void);
-void schedule_end(void); /* on the first loop: nothing is claimed any more */
+void schedule_end(void);  /* on the first loop: nothing is claimed any more */
+void schedule_over(void); /* on no loop: what is still to be given back is, if it can be */
 
 /* A message that is durable and claimed by this process; it is taken. size: of its content,
  * which may have been dropped from memory. */
 void schedule_fresh(struct queue_loop *ql, struct message *m, uint64_t size);
-/* Its claim is given back: nobody of it was tried. due: clock_wall, 0 is as it was. */
-void schedule_release(struct queue_loop *ql, struct id id, int64_t due);
+/* May one more be claimed? If not it is looked for later, and a message better added unclaimed. */
+bool schedule_has_room(void);
+/* The claim of a recipient who was not tried is to be given back. due: clock_wall, 0 is as it
+ * was. Any thread. */
+void schedule_release(struct id id, uint32_t recipient, int64_t due);
+/* Does so now, with the lock held, for threads that may wait; it is done anyway before the next
+ * claim. False: the store does not take it now. */
+bool schedule_give_back(void);
 /* Something in the store is, or will be, due. Any thread. */
 void schedule_due_at(int64_t due);
 /* A work of this loop has ended. */

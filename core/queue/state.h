@@ -45,8 +45,6 @@ struct queue_loop {
 	unsigned connections, connections_max, idle_count;
 	unsigned busy; /* works, and injections */
 	struct deadline tick;
-	struct buf release; /* ids to be given back to the store */
-	struct task release_task;
 	bool draining;
 	struct task drain_task;
 };

@@ -64,10 +64,8 @@ static void put_off(struct work *w, uint32_t index, int64_t until)
 		outcome_set(w, index, &o, NULL, NULL);
 		return;
 	}
-	w->recipients[index].state = RECIPIENT_AWAY;
-	w->release = true;
-	if (w->release_due == 0 || until < w->release_due)
-		w->release_due = until;
+	w->recipients[index].state = RECIPIENT_TO_RELEASE;
+	w->recipients[index].due = until;
 }
 
 static void parcel_arrived(struct task *task)
@@ -328,13 +326,16 @@ static void refused_by_module(struct work *w, struct str words)
 	said(w, CLASS_PERMANENT, (unsigned)number, arena_c(w->m->arena, enhanced), str_trim(rest));
 }
 
-/* A recipient that an administrator, or a module after DATA, has decided about. */
+/* A recipient that was taken before, or that an administrator, or a module after DATA, has decided
+ * about. */
 static bool decided(struct work *w)
 {
 	struct work_recipient *r = &w->recipients[w->cursor];
 	struct str text;
 
-	if (r->stop == STOP_DISCARD)
+	if (r->note >= REPORT_DELIVERED)
+		outcome_taken(w, w->cursor);
+	else if (r->stop == STOP_DISCARD)
 		outcome_discard(w, w->cursor, w->stop_words);
 	else if (r->stop == STOP_BOUNCE)
 		said(w, CLASS_PERMANENT, 550, "5.7.1", w->stop_words);
@@ -348,8 +349,8 @@ static bool decided(struct work *w)
 /* It was to be tried, and is not: the claim goes back to the store. */
 static void let_go(struct work *w)
 {
-	w->recipients[w->cursor].state = RECIPIENT_AWAY;
-	w->release = true;
+	w->recipients[w->cursor].state = RECIPIENT_TO_RELEASE;
+	w->recipients[w->cursor].due = 0;
 }
 
 /* False: an answer is waited for, and the cursor stays. */
@@ -406,7 +407,7 @@ static void ops_written(struct commit *c)
 			LOG_C("why", c->why));
 	/* Not before: until it is written the store does not hand it out again. */
 	for (uint32_t i = 0; i < c->count; i++)
-		if (c->ops[i].due != 0)
+		if (c->each[i] == TMAIL_QUEUE_DURABLE && c->ops[i].due != 0)
 			schedule_due_at(c->ops[i].due);
 	w->writing--;
 	work_go_on(w);
@@ -425,6 +426,9 @@ static void hand_in(struct work *w)
 	h->commit.home = w->ql;
 	h->commit.written = ops_written;
 	h->commit.insist = true;
+	h->commit.each = ARENA_ARRAY(w->m->arena, uint32_t, w->op_count);
+	for (uint32_t i = 0; i < w->op_count; i++)
+		h->commit.each[i] = TMAIL_QUEUE_UNKNOWN;
 	w->ops = NULL;
 	w->op_count = w->op_cap = 0;
 	w->writing++;
@@ -473,8 +477,9 @@ static void work_free(struct work *w)
 	struct queue_loop *ql = w->ql;
 	struct message *m = w->m;
 
-	if (w->release && !w->ended)
-		schedule_release(ql, w->id, w->release_due);
+	for (uint32_t i = 0; i < m->recipient_count; i++)
+		if (w->recipients[i].state == RECIPIENT_TO_RELEASE)
+			schedule_release(w->id, i, w->recipients[i].due);
 	map_remove(&ql->works, str_make((const char *)&w->id, sizeof w->id));
 	if (w->subject) {
 		subject_message_end(w->subject);
@@ -516,7 +521,7 @@ static void check_done(struct job *job)
  * more at those that somebody else had. Whoever is living then has a round of his own to come. */
 static bool check_others(struct work *w)
 {
-	if (w->ended || w->release || w->job.work || !only_others_live(w))
+	if (w->ended || w->job.work || !only_others_live(w))
 		return false;
 	w->job.work = check_work;
 	w->job.done = check_done;
@@ -538,7 +543,7 @@ void work_go_on(struct work *w)
 		hand_in(w);
 		return;
 	}
-	if (w->out == 0 && !w->ended && all_have_ended(w))
+	if (w->out == 0 && w->writing == 0 && !w->ended && all_have_ended(w))
 		end_message(w);
 	hand_in(w);
 	if (w->out == 0 && w->writing == 0 && !check_others(w))

@@ -12,13 +12,15 @@
 #include "smtp/client.h"
 
 enum recipient_state {
-	RECIPIENT_AWAY,   /* not part of this round */
-	RECIPIENT_DUE,    /* to be routed */
-	RECIPIENT_OUT,    /* in a parcel */
-	RECIPIENT_FAILED, /* for good; its report is to be made, then its outcome is written */
-	RECIPIENT_ENDED   /* of this round: its outcome is being written */
+	RECIPIENT_AWAY,       /* not part of this round */
+	RECIPIENT_DUE,        /* to be routed */
+	RECIPIENT_OUT,        /* in a parcel */
+	RECIPIENT_TO_REPORT,  /* has come to something; once that is reported it is written */
+	RECIPIENT_ENDED,      /* of this round: its outcome is being written */
+	RECIPIENT_TO_RELEASE, /* not tried: its claim is given back when the round is over */
 };
 enum recipient_stop { STOP_NOT, STOP_DISCARD, STOP_BOUNCE }; /* an administrator's wish */
+/* What a sender is to be told, or was. Stores have these numbers. */
 enum recipient_report {
 	REPORT_NONE,
 	REPORT_FAILED,
@@ -31,11 +33,14 @@ struct work_recipient {
 	uint8_t fate;   /* enum tmail_fate, as the store has it or will have it */
 	uint8_t report; /* enum recipient_report: what its sender is to be told */
 	uint32_t attempts;
-	int64_t was_due;        /* of this attempt */
+	int64_t due;            /* TO_REPORT: that is written; TO_RELEASE: 0 is as it was */
 	struct str host, reply; /* last words; in the message's arena */
 	char status[16];
 	bool expired;
 	uint8_t stop; /* enum recipient_stop */
+	/* Of who lives, kept by the store: DELAYED, that was told; DELIVERED, RELAYED, it was taken,
+	 * and that is still to be told. */
+	uint8_t note;
 };
 
 /* Read by lanes: parcels of a work that does not go come back untouched. */
@@ -54,15 +59,13 @@ struct work {
 	uint64_t size;                     /* of the content, wherever it is */
 	atomic_uchar stop;                 /* enum work_stop */
 	struct str stop_words;
-	unsigned out;        /* parcels */
-	unsigned writing;    /* commits */
-	bool routing;        /* an answer is waited for */
-	bool reporting;      /* a bounce is being made */
-	bool checking;       /* the store is asked what became of the others */
-	bool ended;          /* END was handed in */
-	bool release;        /* somebody of this round was not tried: the claim is given back */
-	int64_t release_due; /* until then; 0: due as it was */
-	bool again;          /* somebody became due behind the cursor */
+	unsigned out;     /* parcels */
+	unsigned writing; /* commits */
+	bool routing;     /* an answer is waited for */
+	bool reporting;   /* a bounce is being made */
+	bool checking;    /* the store is asked what became of the others */
+	bool ended;       /* END was handed in */
+	bool again;       /* somebody became due behind the cursor */
 	uint8_t step;
 	uint32_t cursor;
 	struct parcel *open[8]; /* parcels being filled */

@@ -349,6 +349,7 @@ AT(tmail_queue_op, due, 72);
 AT(tmail_queue_op, fate, 80);
 AT(tmail_queue_op, attempts, 84);
 AT(tmail_queue_op, reply, 88);
+AT(tmail_queue_op, note, 104);
 
 AT(tmail_queue_verdict, result, 0);
 AT(tmail_queue_verdict, full, 4);
@@ -375,15 +376,18 @@ AT(tmail_queue_entry, sender, 56);
 AT(tmail_queue_entry, address, 72);
 AT(tmail_queue_entry, reply, 88);
 AT(tmail_queue_entry, hold, 104);
+AT(tmail_queue_entry, note, 120);
 
 AT(tmail_queue_claimed, size, 0);
 AT(tmail_queue_claimed, entries, 8);
 AT(tmail_queue_claimed, next, 24);
 
+AT(tmail_queue_given_back, id, 0);
+AT(tmail_queue_given_back, recipient, 16);
+AT(tmail_queue_given_back, due, 24);
+
 AT(tmail_queue_release, size, 0);
-AT(tmail_queue_release, count, 4);
-AT(tmail_queue_release, ids, 8);
-AT(tmail_queue_release, due, 16);
+AT(tmail_queue_release, claims, 8);
 
 AT(tmail_queue_renew, size, 0);
 AT(tmail_queue_renew, count, 4);
@@ -469,6 +473,7 @@ IS(TMAIL_QUEUE_DURABLE, 0);
 IS(TMAIL_QUEUE_NO, 1);
 IS(TMAIL_QUEUE_UNKNOWN, 2);
 IS(TMAIL_QUEUE_LOST, 3);
+IS(TMAIL_QUEUE_NEVER, 4);
 
 AT(tmail_route_ask, size, 0);
 AT(tmail_route_ask, attempts, 4);

@@ -17,7 +17,7 @@ enum { MESSAGES_MAX = 60000 };
 
 struct recipient {
 	struct str address, original, reply;
-	uint32_t notify, fate, attempts;
+	uint32_t notify, fate, attempts, note;
 	int64_t due;
 	bool claimed;
 };
@@ -40,9 +40,9 @@ static struct {
 	pthread_cond_t change;
 	struct kept *kept[MESSAGES_MAX];
 	struct map ids;
-	unsigned count, writes, ended, duplicates, releases, reads, refused;
+	unsigned count, writes, ended, duplicates, releases, strays, claims, reads, refused;
 	bool unreadable;
-	enum memory_mood mood, outcomes;
+	enum memory_mood mood, outcomes, releasing;
 	bool held, writing;
 	uint64_t reserved;
 	struct spool *spools;
@@ -169,6 +169,7 @@ static void outcome(struct kept *k, const struct tmail_queue_op *op)
 	memory.duplicates += !living(r);
 	r->fate = op->fate;
 	r->attempts = op->attempts;
+	r->note = op->note;
 	r->due = op->due;
 	r->claimed = false;
 	drop(&r->reply);
@@ -240,6 +241,20 @@ static void verdict(const struct tmail_queue_op *op, struct tmail_queue_verdict 
 		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NO, mood == MEMORY_FULL, why };
 		memory.refused++;
 		return;
+	case MEMORY_TAKES_THE_FIRST:
+		if (op->change == TMAIL_QUEUE_OUTCOME && op->recipient == 0)
+			break;
+		v->result = TMAIL_QUEUE_NO;
+		memory.refused++;
+		return;
+	case MEMORY_HAS_LOST:
+		v->result = TMAIL_QUEUE_LOST;
+		memory.refused++;
+		return;
+	case MEMORY_NEVER:
+		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NEVER, false, why };
+		memory.refused++;
+		return;
 	case MEMORY_MUMBLES:
 		v->result = TMAIL_QUEUE_UNKNOWN;
 		break;
@@ -253,7 +268,7 @@ static void verdict(const struct tmail_queue_op *op, struct tmail_queue_verdict 
 			return; /* so be it */
 		if (!over(op))
 			break;
-		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NO, false, why };
+		*v = (struct tmail_queue_verdict){ TMAIL_QUEUE_NEVER, false, why };
 		return;
 	case MEMORY_TAKES:
 		break;
@@ -303,7 +318,8 @@ static struct tmail_queue_entry entry_of(struct tmail_call *call, const struct k
 		.sender = lend(call, k->sender),
 		.address = lend(call, r->address),
 		.reply = lend(call, r->reply),
-		.hold = lend(call, k->hold) };
+		.hold = lend(call, k->hold),
+		.note = r->note };
 }
 
 static int op_claim(struct tmail_call *call, const void *question, void *answer)
@@ -314,6 +330,7 @@ static int op_claim(struct tmail_call *call, const void *question, void *answer)
 	uint32_t messages = 0, n = 0, most = 0;
 
 	pthread_mutex_lock(&memory.lock);
+	memory.claims++;
 	for (unsigned i = 0; i < memory.count; i++)
 		most += memory.kept[i]->ended ? 0 : memory.kept[i]->count;
 	entries = call->host->alloc(call, (most + 1) * sizeof *entries, TMAIL_SCOPE_CALL);
@@ -341,27 +358,38 @@ static int op_claim(struct tmail_call *call, const void *question, void *answer)
 	return TMAIL_OK;
 }
 
+static void release(const struct tmail_queue_given_back *g)
+{
+	struct kept *k = find(g->id);
+	struct recipient *r;
+
+	must(k != NULL && g->recipient < k->count);
+	r = &k->recipients[g->recipient];
+	memory.releases++;
+	memory.strays += !r->claimed;
+	if (r->claimed && g->due)
+		r->due = g->due;
+	r->claimed = false;
+}
+
 static int op_release(struct tmail_call *call, const void *question, void *answer)
 {
 	const struct tmail_queue_release *q = question;
+	int status = TMAIL_OK;
 
 	(void)call;
 	(void)answer;
 	pthread_mutex_lock(&memory.lock);
-	for (uint32_t n = 0; n < q->count; n++) {
-		struct kept *k = find(q->ids[n]);
-
-		must(k != NULL);
-		memory.releases++;
-		for (uint32_t i = 0; i < k->count; i++) {
-			k->recipients[i].claimed = false;
-			if (q->due && living(&k->recipients[i]))
-				k->recipients[i].due = q->due;
-		}
+	if (memory.releasing != MEMORY_TAKES) {
+		memory.refused++;
+		status = memory.releasing == MEMORY_NEVER ? TMAIL_REFUSED : TMAIL_TRY_LATER;
+	} else {
+		TMAIL_EACH(struct tmail_queue_given_back, g, q->claims)
+			release(g);
 	}
 	pthread_cond_broadcast(&memory.change);
 	pthread_mutex_unlock(&memory.lock);
-	return TMAIL_OK;
+	return status;
 }
 
 static void read_envelope(
@@ -626,9 +654,9 @@ static void forget(void)
 	while (memory.spools)
 		spool_drop(&memory.spools);
 	memory.count = memory.writes = memory.ended = memory.duplicates = 0;
-	memory.releases = memory.reads = memory.refused = 0;
+	memory.releases = memory.strays = memory.claims = memory.reads = memory.refused = 0;
 	memory.unreadable = false;
-	memory.mood = memory.outcomes = MEMORY_TAKES;
+	memory.mood = memory.outcomes = memory.releasing = MEMORY_TAKES;
 	memory.held = false;
 	memory.reserved = 0;
 }
@@ -655,6 +683,11 @@ void memory_outcomes(enum memory_mood mood)
 	LOCKED(memory.outcomes = mood);
 }
 
+void memory_releasing(enum memory_mood mood)
+{
+	LOCKED(memory.releasing = mood);
+}
+
 void memory_hold(void)
 {
 	LOCKED(memory.held = true);
@@ -678,6 +711,8 @@ COUNTER(memory_adds, memory.count)
 COUNTER(memory_ended, memory.ended)
 COUNTER(memory_duplicate_ops, memory.duplicates)
 COUNTER(memory_releases, memory.releases)
+COUNTER(memory_strays, memory.strays)
+COUNTER(memory_claims, memory.claims)
 COUNTER(memory_reads, memory.reads)
 
 static unsigned count_claimed(void)
@@ -757,6 +792,7 @@ static void describe(const struct kept *k, struct memory_message *m)
 			continue;
 		m->recipient[i] = (struct memory_recipient){ .fate = r->fate,
 			.attempts = r->attempts,
+			.note = r->note,
 			.due = r->due,
 			.claimed = r->claimed };
 		text(m->recipient[i].reply, sizeof m->recipient[i].reply, r->reply);

@@ -17,18 +17,23 @@ extern const struct tmail_module memory_queue;
 /* What the next writes come to. */
 enum memory_mood {
 	MEMORY_TAKES,
-	MEMORY_REFUSES,       /* NO */
-	MEMORY_FULL,          /* NO, for want of space; RESERVE says so too */
-	MEMORY_MUMBLES,       /* UNKNOWN, but it is there */
-	MEMORY_LOSES,         /* UNKNOWN, and it is not */
-	MEMORY_DOES_NOT_KNOW, /* UNKNOWN, and CHECK cannot say */
-	MEMORY_FAILS,         /* WRITE itself answers TRY_LATER */
-	MEMORY_IS_STRICT      /* takes, but is told of nobody twice: NO to who has ended */
+	MEMORY_REFUSES,        /* NO, for now */
+	MEMORY_FULL,           /* NO, for want of space; RESERVE says so too */
+	MEMORY_MUMBLES,        /* UNKNOWN, but it is there */
+	MEMORY_LOSES,          /* UNKNOWN, and it is not */
+	MEMORY_DOES_NOT_KNOW,  /* UNKNOWN, and CHECK cannot say */
+	MEMORY_FAILS,          /* WRITE itself answers TRY_LATER */
+	MEMORY_IS_STRICT,      /* takes, but is told of nobody twice: NEVER to who has ended */
+	MEMORY_HAS_LOST,       /* LOST: another node has it */
+	MEMORY_NEVER,          /* NEVER */
+	MEMORY_TAKES_THE_FIRST /* of outcomes those of the first recipient; NO to others */
 };
 void memory_reset(void); /* forgets all */
 void memory_set(enum memory_mood mood);
 /* The same, for outcomes alone. */
 void memory_outcomes(enum memory_mood mood);
+/* And what RELEASE comes to: NEVER is REFUSED, all but TAKES is "later". */
+void memory_releasing(enum memory_mood mood);
 /* READ answers "later". */
 void memory_unreadable(bool unreadable);
 /* WRITE waits until it is let go. */
@@ -41,19 +46,21 @@ unsigned memory_adds(void);     /* ADDs taken, also of messages that have ended 
 unsigned memory_ended(void);
 unsigned memory_claimed(void);       /* living recipients that somebody has claimed */
 unsigned memory_duplicate_ops(void); /* outcomes of recipients that had ended */
-unsigned memory_releases(void);
+unsigned memory_releases(void);      /* claims given back ... */
+unsigned memory_strays(void);        /* ... that there were not */
+unsigned memory_claims(void);        /* calls of CLAIM */
 unsigned memory_reads(void);
 uint64_t memory_reserved(void);
 uint64_t memory_spooled(void); /* octets of spools */
 void memory_wait_ended(unsigned n);
-void memory_wait_refused(unsigned n); /* ops answered NO */
+void memory_wait_refused(unsigned n); /* ops answered NO, LOST, NEVER, and RELEASEs not done */
 void memory_wait_messages(unsigned n);
 void memory_wait_adds(unsigned n);
 void memory_wait_writing(void); /* until a WRITE is held */
 
 /* Of the i-th message that is there, in the order it came (also when it has ended). */
 struct memory_recipient {
-	uint32_t fate, attempts;
+	uint32_t fate, attempts, note;
 	int64_t due;
 	int claimed;
 	char reply[512];

@@ -18,7 +18,7 @@
 
 #include "base/list.h"
 #include "host/metrics.h"
-#include "queue/queue.h"
+#include "queue/state.h"
 #include "sys/clock.h"
 
 #include <tmail/service/router.h>
@@ -303,6 +303,7 @@ __attribute__((unused)) static void house_close(void)
 	memset(house_routes, 0, sizeof house_routes);
 	ck_assert_uint_eq(message_budget_used(), 0);
 	ck_assert_uint_eq(memory_duplicate_ops(), 0);
+	ck_assert_uint_eq(memory_strays(), 0);
 }
 
 /* The test's end: nothing of the store is kept. */
@@ -439,6 +440,17 @@ __attribute__((unused)) static unsigned house_dead_port(void)
 
 	peer_end(&p);
 	return port;
+}
+
+/* As if all but so many of the places for messages under delivery were taken. */
+__attribute__((unused)) static void window_is(unsigned left)
+{
+	atomic_fetch_add(&queue.live, QUEUE_LIVE_MAX - left);
+}
+
+__attribute__((unused)) static void window_is_whole(unsigned left)
+{
+	atomic_fetch_sub(&queue.live, QUEUE_LIVE_MAX - left);
 }
 
 /* The i-th message of the store, checked. */

@@ -5,6 +5,7 @@
 #include "tests/queue/house.h"
 
 #include "queue/schedule.h"
+#include "queue/work.h"
 
 static const struct peer_rule refuses[] = { { "RCPT TO:<no", "550 5.1.1 no such user", 0 },
 	{ "RCPT TO:<also", "551 5.1.6 moved", 0 }, { "RCPT TO:<late", "450 4.2.1 busy", 0 } };
@@ -307,6 +308,53 @@ START_TEST(a_late_message_is_told_of_once)
 }
 END_TEST
 
+static uint32_t note_of(unsigned i, uint32_t recipient)
+{
+	struct memory_message m;
+
+	ck_assert(memory_message(i, &m));
+	free(m.content);
+	return m.recipient[recipient].note;
+}
+
+START_TEST(a_warning_that_cannot_be_kept_is_given_at_the_next_deferral)
+{
+	open_with("retry = [\"1h\"]; delay_warning = \"1h\";", refuses, 3);
+	house_sends("s@x.org", "late@one.org");
+	clock_set(due_after(0, 1));
+	memory_set(MEMORY_REFUSES);
+	clock_set(due_after(0, 2));
+	due_after(0, 3);
+	ck_assert_uint_eq(memory_adds(), 1);
+	ck_assert_uint_eq(note_of(0, 0), REPORT_NONE);
+	memory_set(MEMORY_TAKES);
+	clock_set(due_after(0, 3));
+	ck_assert(in(report(0), "Action: delayed\r\n"));
+	clock_set(due_after(0, 4));
+	due_after(0, 5);
+	ck_assert_uint_eq(memory_adds(), 2);
+	ck_assert_uint_eq(note_of(0, 0), REPORT_DELAYED);
+	close_all();
+}
+END_TEST
+
+/* Held, retried by hand, too many for the destination: it is due again after the moment only. */
+START_TEST(a_message_that_became_late_meanwhile_is_told_of_at_its_next_deferral)
+{
+	int64_t due;
+
+	open_with("retry = [\"1h\"]; delay_warning = \"4h\";", refuses, 3);
+	house_sends("s@x.org", "late@one.org");
+	due = due_after(0, 1) + 10 * HOUR;
+	memory_change(0, 0, TMAIL_FATE_DEFERRED, due);
+	clock_set(due);
+	due_after(0, 2);
+	ck_assert_uint_eq(memory_adds(), 2);
+	ck_assert(in(report(0), "Action: delayed\r\n"));
+	close_all();
+}
+END_TEST
+
 START_TEST(only_who_may_be_told_hears_that_it_is_late)
 {
 	static const struct {
@@ -417,6 +465,77 @@ START_TEST(a_report_that_cannot_be_kept_keeps_the_recipient)
 }
 END_TEST
 
+/* Taken by a server that does not report it, while the store takes no report. */
+static void taken_and_not_told(const char *settings)
+{
+	static const struct peer_rule plain[] = { { "EHLO", "250 peer", 0 },
+		{ ".", "250 2.6.0 got it", 0 } };
+	struct message *m = house_message("s@x.org", "a@one.org", STR(HOUSE_CONTENT));
+
+	open_with(settings, plain, 2);
+	m->recipients[0].notify = TMAIL_NOTIFY_SUCCESS;
+	peer_hold(remote);
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_set(MEMORY_REFUSES);
+	peer_let_go(remote);
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_wait_refused(1);
+	ck_assert_uint_eq(note_of(0, 0), REPORT_RELAYED);
+}
+
+static void expect_told_once(void)
+{
+	const char *text = report(0);
+
+	ck_assert(in(text, "Action: relayed\r\n"));
+	ck_assert(in(text, "Status: 2."));
+	ck_assert(in(text, "Remote-MTA: dns; [127.0.0.1]\r\n"));
+	ck_assert(in(text, "Diagnostic-Code: smtp; 250 2.6.0 got it\r\n"));
+	memory_wait_ended(2);
+	house_fate(0, 0, TMAIL_FATE_DELIVERED);
+	ck_assert_uint_eq(peer_messages(home), 1);
+	ck_assert_uint_eq(peer_messages(remote), 1);
+}
+
+START_TEST(a_success_that_cannot_be_told_is_told_later_and_not_sent_again)
+{
+	taken_and_not_told("retry = [\"20ms\"];");
+	memory_wait_refused(3);
+	memory_set(MEMORY_TAKES);
+	expect_told_once();
+	close_all();
+}
+END_TEST
+
+START_TEST(a_success_that_was_not_told_survives_a_restart)
+{
+	struct house_route routes[2];
+
+	taken_and_not_told("retry = [\"1h\"];");
+	memcpy(routes, house_routes, sizeof routes);
+	house_close();
+	memory_set(MEMORY_TAKES);
+	memory_all_due();
+	memcpy(house_routes, routes, sizeof routes);
+	house_open("", HOUSE_ROUTER);
+	expect_told_once();
+	close_all();
+}
+END_TEST
+
+START_TEST(a_success_that_could_not_be_told_in_a_life_is_not_told)
+{
+	taken_and_not_told("retry = [\"20ms\"]; lifetime = \"2d\";");
+	memory_wait_refused(2);
+	house_years = 3LL * 24 * 3600 * 1000000;
+	schedule_due_at(1);
+	memory_wait_ended(1);
+	ck_assert_uint_eq(memory_adds(), 1);
+	house_fate(0, 0, TMAIL_FATE_DELIVERED);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_template_file_takes_the_place_of_the_text)
 {
 	char path[] = "template-XXXXXX", settings[128];
@@ -465,8 +584,13 @@ TEST_MAIN("queue/bounce", one_report_tells_of_all_that_failed_together,
 	each_recipient_is_told_of_the_host_that_took_it,
 	nobody_hears_of_success_that_was_not_asked_for, a_message_too_old_is_returned,
 	a_report_too_old_is_dropped, a_late_message_is_told_of_once,
+	a_warning_that_cannot_be_kept_is_given_at_the_next_deferral,
+	a_message_that_became_late_meanwhile_is_told_of_at_its_next_deferral,
 	only_who_may_be_told_hears_that_it_is_late, the_last_attempt_is_at_the_end_of_life,
 	a_lifetime_of_nothing_is_one_attempt, a_clock_that_jumps_loses_nothing,
 	a_report_that_cannot_be_kept_keeps_the_recipient,
+	a_success_that_cannot_be_told_is_told_later_and_not_sent_again,
+	a_success_that_was_not_told_survives_a_restart,
+	a_success_that_could_not_be_told_in_a_life_is_not_told,
 	a_template_file_takes_the_place_of_the_text,
 	a_recipient_refused_after_data_bounces_without_an_attempt)

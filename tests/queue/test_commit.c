@@ -4,6 +4,8 @@
  */
 #include "tests/queue/house.h"
 
+#include <sched.h>
+
 START_TEST(what_is_durable_is_said_so)
 {
 	struct memory_message m;
@@ -182,9 +184,89 @@ START_TEST(outcomes_are_written_until_the_store_takes_them)
 }
 END_TEST
 
+/* What becomes of one message whose outcome the store answers so. */
+static void outcome_that_is_answered(enum memory_mood mood)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	memory_outcomes(mood);
+	house_sends("s@x.org", "a@example.com");
+	memory_wait_refused(2); /* OUTCOME and END */
+	while (atomic_load(&queue.live) > 0)
+		sched_yield();
+	memory_outcomes(MEMORY_TAKES);
+	house_sends("s@x.org", "b@example.com");
+	memory_wait_ended(1);
+	ck_assert_uint_eq(memory_messages(), 1); /* the first was asked about once */
+	ck_assert_uint_eq(memory_claimed(), 1);
+	ck_assert_uint_eq(peer_messages(peer), 2);
+	house_over();
+	peer_end(&peer);
+}
+
+START_TEST(an_outcome_that_another_node_has_to_tell_is_dropped)
+{
+	int64_t before = metric_get(METRIC_duplicates_possible);
+
+	outcome_that_is_answered(MEMORY_HAS_LOST);
+	ck_assert_int_eq(metric_get(METRIC_duplicates_possible) - before, 1);
+}
+END_TEST
+
+START_TEST(an_outcome_that_is_refused_for_ever_is_dropped)
+{
+	int64_t before = metric_get(METRIC_duplicates_possible);
+
+	outcome_that_is_answered(MEMORY_NEVER);
+	ck_assert_int_eq(metric_get(METRIC_duplicates_possible) - before, 0);
+}
+END_TEST
+
+START_TEST(a_message_that_is_refused_for_ever_is_not_accepted)
+{
+	house_open("deliver = false;", "");
+	memory_set(MEMORY_NEVER);
+	ck_assert_int_eq(house_send("s@x.org", "a@example.com", HOUSE_CONTENT), COMMIT_TRY_LATER);
+	memory_set(MEMORY_TAKES);
+	house_over();
+}
+END_TEST
+
+/* The next attempt may be under way before the rest of what was written with it is taken. */
+START_TEST(what_was_taken_is_not_written_again_with_what_was_not)
+{
+	const struct peer_rule rules[] = { { "RCPT TO:<a@", "450 4.2.1 later", 1 },
+		{ "RCPT TO:<b@", "450 4.2.1 later", 1 } };
+	struct peer *peer = peer_server(rules, 2, 0);
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"20ms\"];", HOUSE_ROUTER);
+	memory_outcomes(MEMORY_TAKES_THE_FIRST);
+	house_sends("s@x.org", "a@example.com b@example.com");
+	memory_wait_refused(1);
+	memory_wait_fate(0, 0, TMAIL_FATE_DELIVERED);
+	memory_outcomes(MEMORY_TAKES);
+	memory_wait_ended(1);
+	ck_assert(memory_message(0, &m));
+	ck_assert_uint_eq(m.recipient[0].attempts, 2);
+	ck_assert_uint_eq(m.recipient[1].attempts, 2);
+	ck_assert_uint_eq(peer_messages(peer), 2);
+	free(m.content);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/commit", what_is_durable_is_said_so, a_store_that_refuses_is_tried_later,
 	what_is_unknown_is_asked_for_again, a_batch_is_what_came_while_the_last_one_was_written,
 	a_client_that_leaves_has_been_accepted_all_the_same,
 	with_deliver_off_nobody_claims_and_a_later_start_delivers,
 	a_message_that_was_discarded_is_not_kept, a_message_that_is_held_stays,
-	outcomes_are_written_until_the_store_takes_them)
+	outcomes_are_written_until_the_store_takes_them,
+	an_outcome_that_another_node_has_to_tell_is_dropped,
+	an_outcome_that_is_refused_for_ever_is_dropped,
+	a_message_that_is_refused_for_ever_is_not_accepted,
+	what_was_taken_is_not_written_again_with_what_was_not)

@@ -216,17 +216,6 @@ END_TEST
 
 enum { SOME = 400 };
 
-/* As if all but so many of the places were taken. */
-static void window_is(unsigned left)
-{
-	atomic_fetch_add(&queue.live, QUEUE_LIVE_MAX - left);
-}
-
-static void window_is_whole(unsigned left)
-{
-	atomic_fetch_sub(&queue.live, QUEUE_LIVE_MAX - left);
-}
-
 START_TEST(a_destination_that_hangs_has_a_share_and_the_rest_waits_in_the_store)
 {
 	struct peer *hangs = peer_server(NULL, 0, 0), *peer = peer_server(NULL, 0, 0);

@@ -544,6 +544,67 @@ START_TEST(with_the_server_stopped_the_store_is_acted_on)
 }
 END_TEST
 
+/* ---- what the store does not know yet ------------------------------------------------------ */
+
+/* Taken, and its sender not told: there is nothing left to bounce. */
+START_TEST(what_was_taken_does_not_bounce)
+{
+	static const struct peer_rule plain[] = { { "EHLO", "250 peer", 0 } };
+	struct peer *peer = peer_server(plain, 1, 0);
+	struct message *m = house_message("s@x.org", "a@one.org", STR(HOUSE_CONTENT));
+
+	router_to(peer_port(peer), 0);
+	house_open("retry = [\"1h\"];", HOUSE_ROUTER);
+	m->recipients[0].notify = TMAIL_NOTIFY_SUCCESS;
+	peer_hold(peer);
+	ck_assert_int_eq(house_hand_over(m).result, COMMIT_DURABLE);
+	memory_set(MEMORY_REFUSES);
+	peer_let_go(peer);
+	memory_wait_refused(1);
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	memory_set(MEMORY_TAKES);
+	ck_assert_uint_eq(act(&all, QUEUE_BOUNCE, ""), 0);
+	ck_assert_uint_eq(fate(0, 0), TMAIL_FATE_DEFERRED);
+	ck_assert_uint_eq(memory_adds(), 1);
+	ck_assert_uint_eq(act(&all, QUEUE_DISCARD, ""), 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+/* A claim that is still to be given back until later must not make it late again. */
+START_TEST(a_retry_counts_more_than_a_release_that_was_not_made_yet)
+{
+	enum { SOME = 400, SLOW = 600 };
+	struct peer *peer = peer_server(NULL, 0, 0);
+	struct memory_message m;
+
+	router_to(peer_port(peer), 0);
+	house_open("", HOUSE_ROUTER);
+	house_routes[0].pending = house_routers_wait = true;
+	window_is(SOME);
+	memory_releasing(MEMORY_FAILS);
+	for (unsigned i = 0; i < SLOW; i++)
+		house_sends("s@x.org", "z@slow.org");
+	memory_wait_refused(1);
+	memory_releasing(MEMORY_TAKES);
+	window_is_whole(SOME);
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), SLOW);
+	for (unsigned i = 0; i < SLOW; i++) {
+		ck_assert(memory_message(i, &m));
+		free(m.content);
+		ck_assert_int_le(m.recipient[0].due, clock_wall());
+	}
+	ck_assert_uint_gt(memory_releases(), 0);
+	house_routers_wait = false;
+	memory_wait_ended(SLOW);
+	ck_assert_uint_eq(peer_messages(peer), SLOW);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_is_held_stays_until_it_is_released, what_is_retried_goes_at_once_and_wakes_its_host,
 	what_is_discarded_in_the_store_is_gone, what_is_bounced_in_the_store_is_returned,
@@ -558,4 +619,5 @@ TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_is_held_is_not_tried_and_what_is_not_held_not_released, a_dry_run_only_counts,
 	many_are_taken_in_hand_one_after_another,
 	who_comes_to_his_end_meanwhile_is_passed_over_and_not_counted,
-	a_store_that_refuses_is_trouble, with_the_server_stopped_the_store_is_acted_on)
+	a_store_that_refuses_is_trouble, with_the_server_stopped_the_store_is_acted_on,
+	what_was_taken_does_not_bounce, a_retry_counts_more_than_a_release_that_was_not_made_yet)

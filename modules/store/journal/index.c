@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INDEX_VERSION = 1, KEY = 16 };
+enum { INDEX_VERSION = 2, KEY = 16 };
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS head(one INTEGER PRIMARY KEY, value BLOB);"
@@ -23,7 +23,8 @@ static const char schema[] =
 	" as_of INTEGER, hold INTEGER, octets INTEGER, received INTEGER, flags INTEGER,"
 	" recipients INTEGER, sum INTEGER, sender BLOB, reason BLOB) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS recipient(id BLOB, place INTEGER, number INTEGER,"
-	" fate INTEGER, attempts INTEGER, due INTEGER, words INTEGER, address BLOB, reply BLOB,"
+	" fate INTEGER, note INTEGER, attempts INTEGER, due INTEGER, words INTEGER, address BLOB,"
+	" reply BLOB,"
 	" PRIMARY KEY(id, place)) WITHOUT ROWID;";
 
 enum statement {
@@ -38,13 +39,13 @@ enum statement {
 };
 static const char *const sql[STATEMENTS] = {
 	[PUT_MESSAGE] = "REPLACE INTO message VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-	[PUT_RECIPIENT] = "REPLACE INTO recipient VALUES(?,?,?,?,?,?,?,?,?)",
+	[PUT_RECIPIENT] = "REPLACE INTO recipient VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[REMOVE_MESSAGE] = "DELETE FROM message WHERE id = ?",
 	[REMOVE_RECIPIENTS] = "DELETE FROM recipient WHERE id = ?",
 	[PUT_HEAD] = "REPLACE INTO head VALUES(1,?)",
 	[MESSAGES] = "SELECT id, lsn, length, as_of, hold, octets, received, flags, recipients,"
 		     " sum, sender, reason FROM message WHERE id > ? ORDER BY id",
-	[RECIPIENTS] = "SELECT id, place, number, fate, attempts, due, words, address, reply"
+	[RECIPIENTS] = "SELECT id, place, number, fate, note, attempts, due, words, address, reply"
 		       " FROM recipient WHERE id > ? ORDER BY id, place",
 };
 
@@ -127,7 +128,7 @@ static uint32_t message_sum(const struct living *m, const struct state *states)
 	for (uint32_t i = 0; i < m->count; i++) {
 		uint64_t state[] = { (uint64_t)states[i].due, states[i].words,
 			(uint64_t)states[i].index << 32 | states[i].attempts << 8 |
-				states[i].fate };
+				states[i].note << 4 | states[i].fate };
 
 		sum = crc32c(sum, state, sizeof state);
 	}
@@ -344,11 +345,12 @@ static bool recipient_put(struct index *index, const struct snapshot *snap, cons
 	bind_number(s, 2, place);
 	bind_number(s, 3, entry->recipient);
 	bind_number(s, 4, entry->fate);
-	bind_number(s, 5, entry->attempts);
-	sqlite3_bind_int64(s, 6, entry->due);
-	bind_number(s, 7, snap->states[place].words);
-	bind_text(s, 8, entry->address);
-	bind_text(s, 9, entry->reply);
+	bind_number(s, 5, entry->note);
+	bind_number(s, 6, entry->attempts);
+	sqlite3_bind_int64(s, 7, entry->due);
+	bind_number(s, 8, snap->states[place].words);
+	bind_text(s, 9, entry->address);
+	bind_text(s, 10, entry->reply);
 	return index_run(index, PUT_RECIPIENT, why);
 }
 
@@ -425,11 +427,12 @@ static bool states_load(sqlite3_stmt *recipients, struct living *m)
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (sqlite3_step(recipients) != SQLITE_ROW || !recipient_is(recipients, m->id, i))
 			return false;
-		states[i] = (struct state){ .due = sqlite3_column_int64(recipients, 5),
-			.words = column_number(recipients, 6),
-			.index = (uint32_t)column_number(recipients, 2),
-			.attempts = column_number(recipients, 4) & 0xffffff,
-			.fate = column_number(recipients, 3) & 0x7f };
+		states[i] = state_of((uint32_t)column_number(recipients, 3),
+			(uint32_t)column_number(recipients, 4),
+			(uint32_t)column_number(recipients, 5),
+			sqlite3_column_int64(recipients, 6));
+		states[i].words = column_number(recipients, 7);
+		states[i].index = (uint32_t)column_number(recipients, 2);
 	}
 	return true;
 }
@@ -487,14 +490,15 @@ static struct tmail_queue_entry *row_entries(sqlite3_stmt *messages, sqlite3_stm
 		entries[i] = (struct tmail_queue_entry){ .id = row->id,
 			.recipient = (uint32_t)column_number(recipients, 2),
 			.fate = (uint32_t)column_number(recipients, 3),
-			.attempts = (uint32_t)column_number(recipients, 4),
+			.note = (uint32_t)column_number(recipients, 4),
+			.attempts = (uint32_t)column_number(recipients, 5),
 			.held = column_number(messages, 4) != 0,
-			.due = sqlite3_column_int64(recipients, 5),
+			.due = sqlite3_column_int64(recipients, 6),
 			.received = sqlite3_column_int64(messages, 6),
 			.octets = column_number(messages, 5),
 			.sender = sender,
-			.address = column_text(recipients, 7, arena),
-			.reply = column_text(recipients, 8, arena),
+			.address = column_text(recipients, 8, arena),
+			.reply = column_text(recipients, 9, arena),
 			.hold = reason };
 	}
 	return entries;

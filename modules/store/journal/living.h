@@ -18,8 +18,16 @@ struct state {
 	uint64_t
 		words; /* LSN of the record with its last reply: an OUTCOME, or the message's own */
 	uint32_t index;
-	uint32_t attempts : 24, fate : 7, claimed : 1;
+	uint32_t attempts : 24, fate : 3, note : 4, claimed : 1;
 };
+
+/* Of what an outcome says, cut to what there is room for. */
+static inline struct state state_of(uint32_t fate, uint32_t note, uint32_t attempts, int64_t due)
+{
+	return (struct state){
+		.due = due, .attempts = attempts & 0xffffff, .fate = fate & 7, .note = note & 15
+	};
+}
 
 enum living_flags {
 	LIVING_SPOOLED = 1,   /* content goes on in a file of the spool */

@@ -184,19 +184,34 @@ static uint32_t claim_take(struct store *store, const struct tmail_queue_claim *
 	return count;
 }
 
-/* The recipients of one message that were due and free. */
+/* Was it due and free when its message was claimed? */
+static bool claim_has(const struct state *s, int64_t now)
+{
+	return fate_lives(s->fate) && !s->claimed && s->due <= now;
+}
+
 static uint32_t claim_entries(const struct snapshot *snap, const struct view *view, int64_t now,
 	struct tmail_queue_entry *to)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < snap->count; i++) {
-		const struct state *s = &snap->states[i];
-
-		if (fate_lives(s->fate) && !s->claimed && s->due <= now)
+	for (uint32_t i = 0; i < snap->count; i++)
+		if (claim_has(&snap->states[i], now))
 			to[count++] = view->entries[i];
-	}
 	return count;
+}
+
+/* Gives a claim back that nobody has heard of, due 0: as it was. */
+static void claim_undo(struct store *store, const struct snapshot *snap, int64_t now, int64_t due)
+{
+	struct living *m;
+
+	pthread_mutex_lock(&store->lock);
+	m = table_find(&store->table, snap->id);
+	for (uint32_t i = 0; m && i < snap->count; i++)
+		if (claim_has(&snap->states[i], now))
+			table_release(&store->table, m, snap->states[i].index, due);
+	pthread_mutex_unlock(&store->lock);
 }
 
 /* Reads one claimed message; what cannot be read is given back. */
@@ -212,9 +227,7 @@ static uint32_t claim_read(struct store *store, struct snapshot *snap, const str
 	else if (status == TMAIL_REFUSED)
 		quarantine_message(store, snap);
 	else
-		store_release(store,
-			&(struct tmail_queue_release){
-				.count = 1, .ids = &snap->id, .due = now + AGAIN });
+		claim_undo(store, snap, now, now + AGAIN);
 	snapshot_drop(store, snap);
 	return count;
 }
@@ -240,8 +253,7 @@ int store_claim(struct store *store, const struct tmail_queue_claim *q, const st
 	entries = memory_take(memory, (size_t)most * sizeof *entries);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!entries) {
-			store_release(store,
-				&(struct tmail_queue_release){ .count = 1, .ids = &snaps[i].id });
+			claim_undo(store, &snaps[i], q->now, 0);
 			snapshot_drop(store, &snaps[i]);
 			continue;
 		}
@@ -258,11 +270,11 @@ int store_claim(struct store *store, const struct tmail_queue_claim *q, const st
 void store_release(struct store *store, const struct tmail_queue_release *q)
 {
 	pthread_mutex_lock(&store->lock);
-	for (uint32_t i = 0; i < q->count; i++) {
-		struct living *m = table_find(&store->table, q->ids[i]);
+	TMAIL_EACH(struct tmail_queue_given_back, g, q->claims) {
+		struct living *m = table_find(&store->table, g->id);
 
 		if (m)
-			table_release(&store->table, m, q->due);
+			table_release(&store->table, m, g->recipient, g->due);
 	}
 	pthread_mutex_unlock(&store->lock);
 }

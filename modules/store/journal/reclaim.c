@@ -72,8 +72,8 @@ static bool copy_stage(struct store *store, const struct snapshot *snap, const s
 	char *to;
 
 	for (uint32_t i = 0; i < snap->count; i++)
-		states[i] = (struct state_words){ snap->states[i].fate, snap->states[i].attempts,
-			snap->states[i].due,
+		states[i] = (struct state_words){ snap->states[i].fate, snap->states[i].note,
+			snap->states[i].attempts, snap->states[i].due,
 			str_make(view->entries[i].reply.data, view->entries[i].reply.len) };
 	if (!copy_measure(&copy, &extent))
 		return false;

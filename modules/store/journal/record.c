@@ -45,6 +45,12 @@ static char *put_str(char *to, struct tmail_str s)
 	return put_text(to, s.data, s.len);
 }
 
+/* Both in one number: the note from bit 8 on. */
+static char *put_fate(char *to, uint32_t fate, uint32_t note)
+{
+	return put_u32(to, fate | note << 8);
+}
+
 static bool extent_of(uint64_t meta, uint64_t content, struct extent *extent)
 {
 	if (meta > UINT32_MAX || content > UINT32_MAX)
@@ -169,7 +175,7 @@ void record_write(char *to, const struct tmail_queue_op *op, struct extent exten
 		break;
 	case TMAIL_QUEUE_OUTCOME:
 		at = put_u32(at, op->recipient);
-		at = put_u32(at, op->fate);
+		at = put_fate(at, op->fate, op->note);
 		at = put_u32(at, op->attempts);
 		at = put_u32(at, 0);
 		at = put_u64(at, (uint64_t)due);
@@ -218,7 +224,7 @@ void copy_write(char *to, const struct copy *copy, struct extent extent)
 	for (uint32_t i = 0; i < copy->count; i++) {
 		const struct state_words *s = &copy->states[i];
 
-		at = put_u32(at, s->fate);
+		at = put_fate(at, s->fate, s->note);
 		at = put_u32(at, s->attempts);
 		at = put_u64(at, (uint64_t)s->due);
 		at = put_text(at, s->reply.data, s->reply.len);
@@ -302,6 +308,17 @@ static bool read_tm_str(struct reader *at, struct tmail_str *s)
 	return true;
 }
 
+static bool read_fate(struct reader *at, struct state_words *s)
+{
+	uint32_t both;
+
+	if (!read_u32(at, &both))
+		return false;
+	s->fate = both & 0xff;
+	s->note = both >> 8;
+	return true;
+}
+
 bool meta_recipient(struct reader *at, struct tmail_recipient *r)
 {
 	return read_u32(at, &r->index) && read_u32(at, &r->notify) &&
@@ -310,7 +327,7 @@ bool meta_recipient(struct reader *at, struct tmail_recipient *r)
 
 bool meta_state(struct reader *at, struct state_words *s)
 {
-	return read_u32(at, &s->fate) && read_u32(at, &s->attempts) && read_i64(at, &s->due) &&
+	return read_fate(at, s) && read_u32(at, &s->attempts) && read_i64(at, &s->due) &&
 		read_lstr(at, &s->reply);
 }
 
@@ -364,7 +381,7 @@ bool outcome_read(const struct record *r, struct outcome *outcome)
 	struct outcome o;
 	uint32_t zero;
 
-	if (!read_u32(&at, &o.recipient) || !read_u32(&at, &o.words.fate) ||
+	if (!read_u32(&at, &o.recipient) || !read_fate(&at, &o.words) ||
 		!read_u32(&at, &o.words.attempts) || !read_u32(&at, &zero) ||
 		!read_i64(&at, &o.words.due) || !read_lstr(&at, &o.words.reply))
 		return false;

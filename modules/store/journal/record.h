@@ -47,8 +47,8 @@ bool record_measure(const struct tmail_queue_op *op, struct extent *extent);
 void record_write(char *to, const struct tmail_queue_op *op, struct extent extent,
 	uint32_t spool_check, int64_t due);
 
-struct state_words { /* of a recipient, for a copy */
-	uint32_t fate, attempts;
+struct state_words { /* of a recipient, as its outcome or a copy has it */
+	uint32_t fate, note, attempts;
 	int64_t due;
 	struct str reply;
 };

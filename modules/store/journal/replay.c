@@ -76,17 +76,15 @@ static void states_read(
 	int64_t due = meta->due ? meta->due : meta->received;
 
 	for (uint32_t i = 0; i < meta->count; i++) {
-		struct state_words s = { TMAIL_FATE_PENDING, 0, due, STR("") };
+		struct state_words s = { .due = due, .reply = STR("") };
 		struct tmail_recipient recipient;
 
 		must(meta_recipient(&recipients, &recipient));
 		if (r->flags & RECORD_STATES)
 			must(meta_state(&words, &s));
-		states[i] = (struct state){ .due = s.due,
-			.words = lsn,
-			.index = recipient.index,
-			.attempts = s.attempts & 0xffffff,
-			.fate = s.fate & 0x7f };
+		states[i] = state_of(s.fate, s.note, s.attempts, s.due);
+		states[i].words = lsn;
+		states[i].index = recipient.index;
 	}
 }
 
@@ -133,8 +131,10 @@ static bool record_apply(struct table *t, const struct record *r, uint64_t lsn)
 		if (!outcome_read(r, &outcome))
 			return false;
 		if (m)
-			table_outcome(t, m, outcome.recipient, outcome.words.fate,
-				outcome.words.attempts, outcome.words.due, lsn);
+			table_outcome(t, m, outcome.recipient,
+				state_of(outcome.words.fate, outcome.words.note,
+					outcome.words.attempts, outcome.words.due),
+				lsn);
 		return true;
 	case RECORD_END:
 		if (m)

@@ -127,6 +127,17 @@ static void table_schedule(struct table *t, struct living *m)
 		heap_add(&t->due, &m->due, due);
 }
 
+/* The same when one more recipient became free: what is done for each of very many. */
+static void table_freed(struct table *t, struct living *m, int64_t due)
+{
+	if (m->hold || m->flags & LIVING_DAMAGED)
+		return;
+	if (!m->due.place)
+		heap_add(&t->due, &m->due, due);
+	else if (due < m->due.due)
+		heap_move(&t->due, &m->due, due);
+}
+
 static void table_dirty(struct table *t, struct living *m, uint64_t lsn)
 {
 	if (m->flags & LIVING_DIRTY)
@@ -243,22 +254,24 @@ static void state_set(struct table *t, struct living *m, struct state *s, struct
 		m->flags |= LIVING_WANTED;
 }
 
-void table_outcome(struct table *t, struct living *m, uint32_t recipient, uint32_t fate,
-	uint32_t attempts, int64_t due, uint64_t lsn)
+void table_outcome(
+	struct table *t, struct living *m, uint32_t recipient, struct state said, uint64_t lsn)
 {
 	struct state *s = living_state(m, recipient);
+	bool was_free;
 
 	/* Who has his end keeps it, whatever is said later, in one call or again. */
 	if (lsn <= m->as_of || !s || !fate_lives(s->fate))
 		return;
-	state_set(t, m, s,
-		(struct state){ .due = due,
-			.words = lsn,
-			.index = s->index,
-			.attempts = attempts & 0xffffff,
-			.fate = fate & 0x7f });
+	was_free = !s->claimed;
+	said.words = lsn;
+	said.index = s->index;
+	state_set(t, m, s, said);
 	table_touch(t, m, lsn);
-	table_schedule(t, m);
+	if (was_free)
+		table_schedule(t, m);
+	else if (fate_lives(said.fate))
+		table_freed(t, m, said.due);
 }
 
 void table_hold(struct table *t, struct living *m, uint64_t lsn)
@@ -365,16 +378,17 @@ void table_claim(struct table *t, struct living *m, int64_t now)
 	table_schedule(t, m);
 }
 
-void table_release(struct table *t, struct living *m, int64_t due)
+void table_release(struct table *t, struct living *m, uint32_t recipient, int64_t due)
 {
-	struct state *states = living_states(m);
+	struct state *s = living_state(m, recipient);
 
-	for (uint32_t i = 0; i < m->count; i++) {
-		if (due && states[i].claimed)
-			states[i].due = due;
-		states[i].claimed = 0;
-	}
-	table_schedule(t, m);
+	if (!s || !s->claimed)
+		return;
+	if (due)
+		s->due = due;
+	s->claimed = 0;
+	if (fate_lives(s->fate))
+		table_freed(t, m, s->due);
 }
 
 /* ---- loading ----------------------------------------------------------------------------- */

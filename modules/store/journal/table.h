@@ -42,9 +42,9 @@ void table_insert(struct table *t, struct living *m);
 /* One that was not taken in after all. */
 void table_forget(struct table *t, struct living *m);
 
-/* The changes; `lsn` is of the record. */
-void table_outcome(struct table *t, struct living *m, uint32_t recipient, uint32_t fate,
-	uint32_t attempts, int64_t due, uint64_t lsn);
+/* The changes; `lsn` is of the record. said: state_of() the outcome. */
+void table_outcome(
+	struct table *t, struct living *m, uint32_t recipient, struct state said, uint64_t lsn);
 void table_hold(struct table *t, struct living *m, uint64_t lsn);
 void table_free_hold(struct table *t, struct living *m, int64_t due, uint64_t lsn);
 void table_due(struct table *t, struct living *m, int64_t due, uint64_t lsn);
@@ -60,7 +60,8 @@ void table_damaged(struct table *t, struct living *m);
 
 /* Claims: not in the journal. */
 void table_claim(struct table *t, struct living *m, int64_t now);
-void table_release(struct table *t, struct living *m, int64_t due);
+/* That of one recipient; due 0: as it was. */
+void table_release(struct table *t, struct living *m, uint32_t recipient, int64_t due);
 
 /* When the loading and replaying is over: brings `order` in order. */
 void table_sort(struct table *t);

@@ -186,7 +186,8 @@ static int view_entries(struct store *store, const struct snapshot *snap,
 			.sender = tm(view->meta.sender),
 			.address = recipients[i].address,
 			.reply = tm(words.reply),
-			.hold = tm(view->hold) };
+			.hold = tm(view->hold),
+			.note = s->note };
 	}
 	return TMAIL_OK;
 }

@@ -47,7 +47,7 @@ static void answer(const struct tmail_queue_write *q, uint32_t op, enum tmail_qu
 
 static enum admission refuse(const struct tmail_queue_write *q, uint32_t op, const char *why)
 {
-	answer(q, op, TMAIL_QUEUE_NO, why, false);
+	answer(q, op, TMAIL_QUEUE_NEVER, why, false);
 	return ANSWERED;
 }
 
@@ -181,7 +181,7 @@ static enum admission change_admit(
 	}
 	if (op->change != TMAIL_QUEUE_OUTCOME)
 		return admission;
-	if (op->fate > TMAIL_FATE_DISCARDED)
+	if (op->fate > TMAIL_FATE_DISCARDED || op->note > 15)
 		return refuse(q, at, "no such fate");
 	if (!m)
 		return admission;
@@ -280,7 +280,8 @@ static void op_apply(struct store *store, const struct tmail_queue_op *op, uint6
 	case TMAIL_QUEUE_ADD:
 		break;
 	case TMAIL_QUEUE_OUTCOME:
-		table_outcome(t, m, op->recipient, op->fate, op->attempts, staged->due, lsn);
+		table_outcome(t, m, op->recipient,
+			state_of(op->fate, op->note, op->attempts, staged->due), lsn);
 		break;
 	case TMAIL_QUEUE_END:
 		table_end(t, m, lsn);

@@ -96,10 +96,10 @@ struct tmail_queue_claimed claim(struct fake_host *f, int64_t now, uint32_t limi
 	return claimed;
 }
 
-void release(struct fake_host *f, uint64_t n, int64_t due)
+void release(struct fake_host *f, uint64_t n, uint32_t recipient, int64_t due)
 {
-	struct tmail_id id = id_of(n);
-	struct tmail_queue_release q = { sizeof q, 1, &id, due };
+	struct tmail_queue_given_back one = { id_of(n), recipient, due };
+	struct tmail_queue_release q = { sizeof q, { &one, 1, sizeof one } };
 
 	ck_assert_int_eq(fake_ask(f, TMAIL_QUEUE, TMAIL_QUEUE_RELEASE, &q, NULL), TMAIL_OK);
 }
@@ -203,6 +203,9 @@ const struct conform_rule conform_queue_rules[] = {
 	RULE(what_is_due_is_claimed_in_its_order),
 	RULE(a_claim_ends_with_an_outcome),
 	RULE(a_claim_that_is_given_back_is_due_as_said),
+	RULE(only_the_claims_that_are_named_are_given_back),
+	RULE(what_is_not_claimed_is_not_given_back),
+	RULE(a_note_is_kept_with_its_recipient),
 	RULE(what_is_held_is_not_claimed),
 	RULE(who_is_living_can_be_made_due),
 	RULE(claims_of_several_threads_never_overlap),

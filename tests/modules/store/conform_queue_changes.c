@@ -123,7 +123,7 @@ void many_operations_are_answered_one_by_one(struct fake_host *f)
 	write_ops(f, ops, 4, results);
 	ck_assert_uint_eq(results[0].result, TMAIL_QUEUE_DURABLE);
 	ck_assert_uint_eq(results[1].result, TMAIL_QUEUE_DURABLE);
-	ck_assert_uint_eq(results[2].result, TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(results[2].result, TMAIL_QUEUE_NEVER);
 	ck_assert_uint_gt(results[2].why.len, 0);
 	ck_assert_uint_eq(results[3].result, TMAIL_QUEUE_DURABLE);
 	ck_assert_uint_eq(counts(f).held, 1);
@@ -133,9 +133,9 @@ void many_operations_are_answered_one_by_one(struct fake_host *f)
 void what_is_about_nothing_is_refused(struct fake_host *f)
 {
 	add(f, (struct mail){ .id = id_of(1) });
-	ck_assert_uint_eq(outcome(f, 2, 0, TMAIL_FATE_DELIVERED, 0, ""), TMAIL_QUEUE_NO);
-	ck_assert_uint_eq(outcome(f, 1, 9, TMAIL_FATE_DELIVERED, 0, ""), TMAIL_QUEUE_NO);
-	ck_assert_uint_eq(change(f, TMAIL_QUEUE_HOLD, 2, 0, "x"), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(outcome(f, 2, 0, TMAIL_FATE_DELIVERED, 0, ""), TMAIL_QUEUE_NEVER);
+	ck_assert_uint_eq(outcome(f, 1, 9, TMAIL_FATE_DELIVERED, 0, ""), TMAIL_QUEUE_NEVER);
+	ck_assert_uint_eq(change(f, TMAIL_QUEUE_HOLD, 2, 0, "x"), TMAIL_QUEUE_NEVER);
 	/* Nothing of that id lives: that is what END wants. */
 	ck_assert_uint_eq(change(f, TMAIL_QUEUE_END, 2, 0, NULL), TMAIL_QUEUE_DURABLE);
 }
@@ -184,7 +184,7 @@ void who_has_an_end_keeps_it(struct fake_host *f)
 	add(f, (struct mail){ .id = id_of(1) });
 	outcome(f, 1, 0, TMAIL_FATE_DELIVERED, 0, "250 ok");
 	ck_assert_uint_eq(outcome(f, 1, 0, TMAIL_FATE_DELIVERED, 0, "250 ok"), TMAIL_QUEUE_DURABLE);
-	ck_assert_uint_eq(outcome(f, 1, 0, TMAIL_FATE_DEFERRED, 9, "450 no"), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(outcome(f, 1, 0, TMAIL_FATE_DEFERRED, 9, "450 no"), TMAIL_QUEUE_NEVER);
 	ck_assert_uint_eq(claim(f, 1000000, 10).entries.count, 0);
 }
 
@@ -208,7 +208,7 @@ void who_adds_has_the_claim(struct fake_host *f)
 {
 	add(f, (struct mail){ .id = id_of(1) });
 	ck_assert_uint_eq(claim(f, 1000000, 10).entries.count, 0);
-	release(f, 1, 0);
+	release(f, 1, 0, 0);
 	ck_assert_uint_eq(claim(f, 1000000, 10).entries.count, 1);
 	ck_assert_uint_eq(claim(f, 1000000, 10).entries.count, 0);
 }
@@ -271,11 +271,80 @@ void a_claim_that_is_given_back_is_due_as_said(struct fake_host *f)
 
 	add(f, (struct mail){ .id = id_of(1), .due = 100 });
 	claim(f, 100, 10);
-	release(f, 1, 500);
+	release(f, 1, 0, 500);
 	c = claim(f, 499, 10);
 	ck_assert_uint_eq(c.entries.count, 0);
 	ck_assert_int_eq(c.next, 500);
 	ck_assert_uint_eq(claim(f, 500, 10).entries.count, 1);
+}
+
+void only_the_claims_that_are_named_are_given_back(struct fake_host *f)
+{
+	struct tmail_queue_given_back two[] = { { id_of(2), 0, 0 }, { id_of(1), 1, 150 } };
+	struct tmail_queue_release q = { sizeof q, TMAIL_LIST(two) };
+	struct tmail_queue_claimed c;
+
+	add(f,
+		(struct mail){ .id = id_of(1),
+			.due = 100,
+			.recipients = { "a@example.com", "b@example.com", "c@example.com" } });
+	add(f, (struct mail){ .id = id_of(2), .due = 100 });
+	ck_assert_uint_eq(claim(f, 100, 10).entries.count, 4);
+	outcome(f, 1, 0, TMAIL_FATE_DEFERRED, 120, "450 later");
+	ck_assert_uint_eq(claim(f, 120, 10).entries.count, 1); /* it is being tried again ... */
+	ck_assert_int_eq(fake_ask(f, TMAIL_QUEUE, TMAIL_QUEUE_RELEASE, &q, NULL), TMAIL_OK);
+	c = claim(f, 149, 10); /* ... and nobody else may have it now */
+	ck_assert_uint_eq(c.entries.count, 1);
+	ck_assert_uint_eq(entry_at(&c, 0)->id.hi, id_of(2).hi);
+	ck_assert_int_eq(c.next, 150);
+	c = claim(f, 150, 10);
+	ck_assert_uint_eq(c.entries.count, 1);
+	ck_assert_uint_eq(entry_at(&c, 0)->recipient, 1);
+	ck_assert_uint_eq(claim(f, 1000000, 10).entries.count, 0);
+}
+
+void what_is_not_claimed_is_not_given_back(struct fake_host *f)
+{
+	add(f,
+		(struct mail){ .id = id_of(1),
+			.due = 100,
+			.recipients = { "a@example.com", "b@example.com" } });
+	claim(f, 100, 10);
+	outcome(f, 1, 0, TMAIL_FATE_DEFERRED, 300, "450 later");
+	outcome(f, 1, 1, TMAIL_FATE_DELIVERED, 0, "250 ok");
+	release(f, 1, 0, 200);
+	release(f, 1, 1, 200);
+	release(f, 1, 9, 200);
+	release(f, 2, 0, 200);
+	ck_assert_uint_eq(claim(f, 299, 10).entries.count, 0);
+	ck_assert_uint_eq(claim(f, 300, 10).entries.count, 1);
+}
+
+void a_note_is_kept_with_its_recipient(struct fake_host *f)
+{
+	struct tmail_queue_op op = { .change = TMAIL_QUEUE_OUTCOME,
+		.id = id_of(1),
+		.recipient = 1,
+		.fate = TMAIL_FATE_DEFERRED,
+		.due = 100,
+		.note = 15 };
+	struct tmail_queue_content content;
+	struct tmail_queue_claimed c;
+
+	add(f,
+		(struct mail){ .id = id_of(1),
+			.due = 100,
+			.recipients = { "a@example.com", "b@example.com" } });
+	ck_assert_uint_eq(write_one(f, op), TMAIL_QUEUE_DURABLE);
+	restart(f);
+	ck_assert_int_eq(read_message(f, 1, 0, 0, &content), TMAIL_OK);
+	ck_assert_uint_eq(TMAIL_AT(struct tmail_queue_entry, content.states, 0)->note, 0);
+	ck_assert_uint_eq(TMAIL_AT(struct tmail_queue_entry, content.states, 1)->note, 15);
+	c = claim(f, 100, 10);
+	ck_assert_uint_eq(entry_at(&c, 1)->note, 15);
+	outcome(f, 1, 1, TMAIL_FATE_DEFERRED, 200, "450 later");
+	c = claim(f, 200, 10);
+	ck_assert_uint_eq(entry_at(&c, 0)->note, 0);
 }
 
 void what_is_held_is_not_claimed(struct fake_host *f)

@@ -48,7 +48,7 @@ uint32_t outcome(struct fake_host *f, uint64_t n, uint32_t recipient, uint32_t f
 uint32_t change(struct fake_host *f, uint32_t what, uint64_t n, int64_t due, const char *words);
 struct tmail_queue_claimed claim(struct fake_host *f, int64_t now, uint32_t limit);
 const struct tmail_queue_entry *entry_at(const struct tmail_queue_claimed *c, uint32_t i);
-void release(struct fake_host *f, uint64_t n, int64_t due);
+void release(struct fake_host *f, uint64_t n, uint32_t recipient, int64_t due);
 int check_id(struct fake_host *f, uint64_t n);
 struct tmail_queue_counts counts(struct fake_host *f);
 int read_message(struct fake_host *f, uint64_t n, uint64_t offset, uint64_t limit,
@@ -74,6 +74,9 @@ void a_start_gives_claims_back(struct fake_host *f);
 void what_is_due_is_claimed_in_its_order(struct fake_host *f);
 void a_claim_ends_with_an_outcome(struct fake_host *f);
 void a_claim_that_is_given_back_is_due_as_said(struct fake_host *f);
+void only_the_claims_that_are_named_are_given_back(struct fake_host *f);
+void what_is_not_claimed_is_not_given_back(struct fake_host *f);
+void a_note_is_kept_with_its_recipient(struct fake_host *f);
 void what_is_held_is_not_claimed(struct fake_host *f);
 void who_is_living_can_be_made_due(struct fake_host *f);
 void claims_of_several_threads_never_overlap(struct fake_host *f);

@@ -92,12 +92,12 @@ void what_is_spooled_follows_the_content(struct fake_host *f)
 
 void a_spool_that_is_not_whole_is_not_accepted(struct fake_host *f)
 {
-	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NEVER);
 	ck_assert_int_eq(spool(f, 1, 0, "01234", 5, 0), TMAIL_OK);
-	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NEVER);
 	ck_assert_int_eq(spool(f, 1, 9, "x", 1, 0), TMAIL_REFUSED);
 	ck_assert_int_eq(spool(f, 1, 5, NULL, 0, 1), TMAIL_OK);
-	ck_assert_uint_eq(add_spooled(f, 1, "front", 4), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(add_spooled(f, 1, "front", 4), TMAIL_QUEUE_NEVER);
 	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_DURABLE);
 }
 
@@ -108,7 +108,7 @@ void a_spool_can_be_dropped(struct fake_host *f)
 	ck_assert_int_eq(spool(f, 1, 0, "01234", 5, 1), TMAIL_OK);
 	ck_assert_int_eq(spool(f, 1, 0, NULL, 0, 2), TMAIL_OK);
 	ck_assert_int_eq(unspool(f, 1, 0, 5, &content), TMAIL_NOT_FOUND);
-	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(add_spooled(f, 1, "front", 5), TMAIL_QUEUE_NEVER);
 	ck_assert_int_eq(spool(f, 1, 0, "abc", 3, 1), TMAIL_OK);
 	ck_assert_uint_eq(add_spooled(f, 1, "front", 3), TMAIL_QUEUE_DURABLE);
 }

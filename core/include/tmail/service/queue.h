@@ -5,6 +5,12 @@
  * One instance provides it. WRITE is called by one thread of the core, the commit lane, with
  * what arrived while the last call ran; the others on workers of the instance, several at a
  * time. Times are microseconds since 1970. docs/journal.md has the rules behind this page.
+ *
+ * A claim is one recipient's and one process's, and is given by CLAIM or by an ADD without a due
+ * time. It ends with the recipient's OUTCOME, with RELEASE, with the process, or where several
+ * nodes share a store, when it runs out. Between a RELEASE and its answer nothing is claimed, and
+ * one that fails is made again before the next CLAIM. So a claim is told by message and recipient:
+ * what tells it from one that ran out before (a token) is the store's own affair.
  */
 #ifndef TMAIL_SERVICE_QUEUE_H
 #define TMAIL_SERVICE_QUEUE_H
@@ -20,7 +26,7 @@ extern "C" {
 enum tmail_queue_operation {
 	TMAIL_QUEUE_WRITE = 1,   /* struct tmail_queue_write; no answer struct */
 	TMAIL_QUEUE_CLAIM = 2,   /* tmail_queue_claim -> tmail_queue_claimed */
-	TMAIL_QUEUE_RELEASE = 3, /* tmail_queue_release: a claim is given back, nothing was tried */
+	TMAIL_QUEUE_RELEASE = 3, /* tmail_queue_release: claims are given back, nothing was tried */
 	TMAIL_QUEUE_READ = 4,    /* tmail_queue_read -> tmail_queue_content */
 	TMAIL_QUEUE_FIND = 5,    /* tmail_queue_find; entries through its callback */
 	TMAIL_QUEUE_COUNT = 6,   /* - -> tmail_queue_counts */
@@ -38,18 +44,27 @@ enum tmail_fate { TMAIL_FATE_PENDING = 0, TMAIL_FATE_DEFERRED = 1, TMAIL_FATE_DE
 enum tmail_queue_change {
 	TMAIL_QUEUE_ADD = 0,     /* a message; its recipients are PENDING and claimed by the writer,
 	                            unless `due` is set: then nobody has claimed it */
-	TMAIL_QUEUE_OUTCOME = 1, /* of one recipient: fate, due, attempts, reply */
+	TMAIL_QUEUE_OUTCOME = 1, /* of one recipient, whose claim ends: fate, due, attempts, note,
+	                            reply; also of one that nobody has claimed */
 	TMAIL_QUEUE_END = 2,     /* every recipient has its end: the message may go */
 	TMAIL_QUEUE_HOLD = 3,    /* the message is held (reason) until FREE */
 	TMAIL_QUEUE_FREE = 4,    /* no longer held; due now */
 	TMAIL_QUEUE_DUE = 5      /* living recipients become due at `due` (flush, retry) */
 };
 
+/* Of one op. What the core does about an ADD: NO and NEVER are told to who sent it, UNKNOWN is asked
+ * about by CHECK. About an outcome of a delivery (OUTCOME, END, HOLD): NO and UNKNOWN are asked
+ * again until they are something else, since it is true; so said again it must change nothing. */
 enum tmail_queue_result {
-	TMAIL_QUEUE_DURABLE = 0,
-	TMAIL_QUEUE_NO = 1,     /* refused: nothing of it is kept; `why` says it (disk full) */
-	TMAIL_QUEUE_UNKNOWN = 2, /* ask CHECK by id */
-	TMAIL_QUEUE_LOST = 3    /* OUTCOME, END: the claim had run out; somebody else has it */
+	TMAIL_QUEUE_DURABLE = 0, /* kept; OUTCOME, END: also when just that was kept before */
+	TMAIL_QUEUE_NO = 1,      /* not now, and nothing of it is kept; `why` says it (disk full) */
+	TMAIL_QUEUE_UNKNOWN = 2, /* it may be kept, or come to be */
+	TMAIL_QUEUE_LOST = 3,    /* OUTCOME: the claim had run out, and another node has the
+	                            recipient; END: has one that lives. Nothing of it is kept, and
+	                            the core asks no more: it is the other's to say */
+	TMAIL_QUEUE_NEVER = 4    /* nothing of it is kept, and never would be: what it is about is not
+	                            there or has its end, or the op is no good. The core logs an
+	                            error and asks no more; a claim, if there is one, stays */
 };
 
 struct tmail_queue_op {
@@ -68,6 +83,7 @@ struct tmail_queue_op {
 	/* OUTCOME */
 	uint32_t fate, attempts;
 	struct tmail_str reply; /* OUTCOME: last words; HOLD: reason; ADD: hold reason or empty */
+	uint32_t note; /* OUTCOME: the core's own word about the recipient, below 16; kept as is */
 };
 struct tmail_queue_verdict {
 	uint32_t result; /* enum tmail_queue_result */
@@ -84,7 +100,7 @@ struct tmail_queue_write {
 struct tmail_queue_claim {
 	uint32_t size;
 	uint32_t limit; /* messages at most */
-	int64_t now;    /* what is due then; claimed until an OUTCOME, END or RELEASE */
+	int64_t now;    /* what is due then */
 };
 struct tmail_queue_entry { /* one living recipient */
 	struct tmail_id id;
@@ -92,16 +108,23 @@ struct tmail_queue_entry { /* one living recipient */
 	int64_t due, received;
 	uint64_t octets; /* of the whole message */
 	struct tmail_str sender, address, reply, hold;
+	uint32_t note; /* of its last OUTCOME; 0: none yet */
 };
 struct tmail_queue_claimed {
 	uint32_t size;
 	struct tmail_list entries; /* of tmail_queue_entry; of a message together; in due order */
 	int64_t next; /* when there will be more; 0: not before the next change */
 };
+struct tmail_queue_given_back { /* the claim of one recipient */
+	struct tmail_id id;
+	uint32_t recipient;
+	int64_t due; /* when it may be claimed again; 0: when it was due */
+};
+/* Nothing but these is touched, and a claim that the process has not got (any more) is passed over.
+ * OK: all are given back. TRY_LATER: any number is; all are asked for again. REFUSED: never. */
 struct tmail_queue_release {
-	uint32_t size, count;
-	const struct tmail_id *ids;
-	int64_t due; /* 0: as it was */
+	uint32_t size;
+	struct tmail_list claims; /* of struct tmail_queue_given_back */
 };
 /* Claims of several nodes run out, so that those of a dead node come back. The core renews what
  * it holds in good time, and before a final dot when less than half is left. */

@@ -33,7 +33,7 @@ void model_apply(struct model *m, const struct m_op *op)
 	} else if (op->change == TMAIL_QUEUE_OUTCOME) {
 		if (!fate_lives(s->fate))
 			return;
-		*s = (struct m_state){ op->fate, op->attempts, op->due, false, "" };
+		*s = (struct m_state){ op->fate, op->note, op->attempts, op->due, false, "" };
 		memcpy(s->reply, op->words, sizeof s->reply);
 	} else if (op->change == TMAIL_QUEUE_END) {
 		message->lives = false;
@@ -92,9 +92,9 @@ void print_line(struct buf *out, struct tmail_id id, uint32_t recipient, const s
 	const char *hold, size_t octets)
 {
 	buf_printf(out,
-		"%" PRIu64 "/%" PRIu32 " fate=%" PRIu32 " attempts=%" PRIu32 " due=%" PRId64
-		" reply=%s hold=%s octets=%zu\n",
-		id.lo, recipient, s->fate, s->attempts, s->due, s->reply, hold, octets);
+		"%" PRIu64 "/%" PRIu32 " fate=%" PRIu32 " note=%" PRIu32 " attempts=%" PRIu32
+		" due=%" PRId64 " reply=%s hold=%s octets=%zu\n",
+		id.lo, recipient, s->fate, s->note, s->attempts, s->due, s->reply, hold, octets);
 }
 
 void model_print(const struct model *m, struct buf *out)

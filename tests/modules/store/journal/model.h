@@ -12,7 +12,7 @@
 enum { MESSAGES = 2000, RECIPIENTS = 3, WORDS = 40 };
 
 struct m_state {
-	uint32_t fate, attempts;
+	uint32_t fate, note, attempts;
 	int64_t due;
 	bool claimed;
 	char reply[WORDS];
@@ -31,7 +31,7 @@ struct model {
 };
 struct m_op {
 	enum tmail_queue_change change;
-	uint32_t message, recipient, fate, attempts;
+	uint32_t message, recipient, fate, note, attempts;
 	int64_t due;
 	char words[WORDS];
 	struct m_message add;

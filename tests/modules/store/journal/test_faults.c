@@ -327,7 +327,7 @@ START_TEST(a_message_longer_than_a_file_is_refused_and_the_rest_is_not)
 	struct kit k = { 0 };
 
 	kit_begin(&k);
-	ck_assert_uint_eq(kit_add(&k, 1, KIT_SEGMENT), TMAIL_QUEUE_NO);
+	ck_assert_uint_eq(kit_add(&k, 1, KIT_SEGMENT), TMAIL_QUEUE_NEVER);
 	ck_assert(!kit_full());
 	ck_assert_uint_eq(kit_add(&k, 2, 100000), TMAIL_QUEUE_DURABLE);
 	ck_assert_uint_eq(kit_add(&k, 3, 100000), TMAIL_QUEUE_DURABLE);

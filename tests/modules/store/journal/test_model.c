@@ -84,7 +84,7 @@ static void rig_open(struct rig *rig)
 
 static int print_entry(void *ctx, const struct tmail_queue_entry *e)
 {
-	struct m_state s = { e->fate, e->attempts, e->due, false, "" };
+	struct m_state s = { e->fate, e->note, e->attempts, e->due, false, "" };
 	char hold[WORDS] = "";
 
 	if (e->reply.len)
@@ -263,6 +263,7 @@ static void op_make(struct rig *rig, struct m_op *op, uint32_t *next)
 		op->fate = chance(rig, 2) ? TMAIL_FATE_DEFERRED : TMAIL_FATE_DELIVERED;
 		if (!fate_lives(rig->model.messages[living].states[op->recipient].fate))
 			op->fate = rig->model.messages[living].states[op->recipient].fate;
+		op->note = (uint32_t)chance(rig, 16);
 		op->attempts = 1 + (uint32_t)chance(rig, 50);
 		op->due = rig->now + (int64_t)chance(rig, 1000);
 		words_make(rig, op->words, "450 later");
@@ -355,6 +356,7 @@ static void build(struct rig *rig, const struct m_op *m, struct built *b, uint32
 		.id = { 1000, m->message },
 		.due = m->due,
 		.fate = m->fate,
+		.note = m->note,
 		.attempts = m->attempts,
 		.reply = { m->words, strlen(m->words) } };
 	if (m->change == TMAIL_QUEUE_ADD)
@@ -459,19 +461,26 @@ static void step_claim(struct rig *rig)
 	arena_free(&arena);
 }
 
+/* Without a time, which is not written. */
 static void step_release(struct rig *rig)
 {
+	struct tmail_queue_given_back some[RECIPIENTS];
+	struct tmail_queue_release q = { .size = sizeof q };
 	uint32_t at = pick_living(rig);
-	struct tmail_queue_release q = { .size = sizeof q, .count = 1 };
 	struct m_message *m;
 
 	if (at == MESSAGES)
 		return;
 	m = &rig->model.messages[at];
-	q.ids = &m->id;
-	store_release(rig->store, &q);
-	for (uint32_t r = 0; r < m->count; r++)
+	for (uint32_t r = 0; r < m->count; r++) {
+		if (chance(rig, 2))
+			continue;
+		some[q.claims.count++] = (struct tmail_queue_given_back){ m->id, r, 0 };
 		m->states[r].claimed = false;
+	}
+	q.claims.item = some;
+	q.claims.stride = sizeof *some;
+	store_release(rig->store, &q);
 }
 
 /* The index as a killed process leaves it, or worse. */

@@ -91,7 +91,8 @@ START_TEST(a_copy_says_the_same_and_the_states)
 {
 	struct tmail_queue_op op = add_op();
 	struct str data = written(&op, 0), copied;
-	struct state_words states[2] = { { 1, 5, 100, STR("450 later") }, { 2, 1, 0, STR("") } };
+	struct state_words states[2] = { { 1, 9, 5, 100, STR("450 later") },
+		{ 2, 0, 1, 0, STR("") } };
 	struct copy copy = {
 		.held = true, .listed = true, .hold = STR("other"), .states = states, .count = 2
 	};
@@ -118,6 +119,8 @@ START_TEST(a_copy_says_the_same_and_the_states)
 		at = reader_of(m.states);
 		ck_assert(meta_state(&at, &state));
 		ck_assert_uint_eq(state.attempts, 5);
+		ck_assert_uint_eq(state.fate, 1);
+		ck_assert_uint_eq(state.note, 9);
 		ck_assert(str_equal(state.reply, STR("450 later")));
 		ck_assert(meta_state(&at, &state) && !meta_state(&at, &state));
 		if (twice == 0) {
@@ -138,6 +141,7 @@ START_TEST(changes_are_read_as_they_were_written)
 		.recipient = 7,
 		.fate = 1,
 		.attempts = 9,
+		.note = 15,
 		.reply = TMAIL_STR("450") };
 	struct outcome outcome;
 	struct record r;
@@ -149,6 +153,7 @@ START_TEST(changes_are_read_as_they_were_written)
 	ck_assert_uint_eq(outcome.recipient, 7);
 	ck_assert_uint_eq(outcome.words.fate, 1);
 	ck_assert_uint_eq(outcome.words.attempts, 9);
+	ck_assert_uint_eq(outcome.words.note, 15);
 	ck_assert_int_eq(outcome.words.due, -5);
 	ck_assert(str_equal(outcome.words.reply, STR("450")));
 	free_str(data);

@@ -39,6 +39,12 @@ static struct living *put(struct rig *rig, uint64_t n, uint32_t count, int64_t d
 	return m;
 }
 
+static void outcome(struct rig *rig, struct living *m, uint32_t recipient, uint32_t fate,
+	uint32_t attempts, int64_t due, uint64_t lsn)
+{
+	table_outcome(&rig->t, m, recipient, state_of(fate, 0, attempts, due), lsn);
+}
+
 static int64_t next_due(const struct rig *rig)
 {
 	const struct heap_node *node = heap_first(&rig->t.due);
@@ -56,12 +62,18 @@ START_TEST(a_message_is_due_when_its_first_free_recipient_is)
 	ck_assert_int_eq(next_due(&rig), 50);
 	table_claim(&rig.t, m, 51); /* the first two */
 	ck_assert_int_eq(next_due(&rig), 52);
-	table_outcome(&rig.t, m, 0, TMAIL_FATE_DEFERRED, 1, 40, 5100);
+	outcome(&rig, m, 0, TMAIL_FATE_DEFERRED, 1, 40, 5100);
 	ck_assert_int_eq(next_due(&rig), 40);
-	table_outcome(&rig.t, m, 0, TMAIL_FATE_DELIVERED, 2, 0, 5200);
+	outcome(&rig, m, 0, TMAIL_FATE_DELIVERED, 2, 0, 5200);
 	ck_assert_int_eq(next_due(&rig), 52);
-	table_release(&rig.t, m, 0);
+	table_release(&rig.t, m, 2, 0); /* nobody has claimed it */
+	table_release(&rig.t, m, 7, 0);
+	ck_assert_int_eq(next_due(&rig), 52);
+	table_release(&rig.t, m, 1, 0);
 	ck_assert_int_eq(next_due(&rig), 51);
+	table_claim(&rig.t, m, 51);
+	table_release(&rig.t, m, 1, 45);
+	ck_assert_int_eq(next_due(&rig), 45);
 	table_hold(&rig.t, m, 5300);
 	ck_assert_int_eq(next_due(&rig), -1);
 	table_free_hold(&rig.t, m, 99, 5400);
@@ -81,8 +93,8 @@ START_TEST(what_is_not_newer_changes_nothing)
 
 	rig_begin(&rig);
 	m = put(&rig, 1, 1, 50, 5000);
-	table_outcome(&rig.t, m, 0, TMAIL_FATE_DEFERRED, 3, 70, 6000);
-	table_outcome(&rig.t, m, 0, TMAIL_FATE_DEFERRED, 1, 60, 5500);
+	outcome(&rig, m, 0, TMAIL_FATE_DEFERRED, 3, 70, 6000);
+	outcome(&rig, m, 0, TMAIL_FATE_DEFERRED, 1, 60, 5500);
 	ck_assert_int_eq(living_states(m)->due, 70);
 	table_hold(&rig.t, m, 6000);
 	ck_assert_uint_eq(m->hold, 0);
@@ -105,10 +117,10 @@ START_TEST(counters_follow_every_change)
 	ck_assert_uint_eq(rig.t.counts.messages, 2);
 	ck_assert_uint_eq(rig.t.counts.pending, 3);
 	ck_assert_uint_eq(rig.t.counts.octets, 20);
-	table_outcome(&rig.t, m, 1, TMAIL_FATE_DEFERRED, 1, 70, 5200);
+	outcome(&rig, m, 1, TMAIL_FATE_DEFERRED, 1, 70, 5200);
 	ck_assert_uint_eq(rig.t.counts.deferred, 1);
 	ck_assert_uint_eq(rig.t.counts.pending, 2);
-	table_outcome(&rig.t, m, 1, TMAIL_FATE_BOUNCED, 2, 0, 5300);
+	outcome(&rig, m, 1, TMAIL_FATE_BOUNCED, 2, 0, 5300);
 	ck_assert_uint_eq(rig.t.counts.recipients, 2);
 	ck_assert_uint_eq(rig.t.counts.deferred, 0);
 	table_hold(&rig.t, m, 5400);
@@ -134,10 +146,10 @@ START_TEST(only_who_was_deferred_or_held_is_told_to_the_index)
 	m = put(&rig, 1, 1, 50, 5000);
 	first_try = put(&rig, 2, 1, 50, 5100);
 	ck_assert_uint_eq(rig.segment.fresh, 2);
-	table_outcome(&rig.t, first_try, 0, TMAIL_FATE_DELIVERED, 1, 0, 5200);
+	outcome(&rig, first_try, 0, TMAIL_FATE_DELIVERED, 1, 0, 5200);
 	table_end(&rig.t, first_try, 5300);
 	ck_assert_uint_eq(rig.t.dirty_count, 0);
-	table_outcome(&rig.t, m, 0, TMAIL_FATE_DEFERRED, 1, 70, 5400);
+	outcome(&rig, m, 0, TMAIL_FATE_DEFERRED, 1, 70, 5400);
 	ck_assert_uint_eq(rig.t.dirty_count, 1);
 	ck_assert_uint_eq(table_mark(&rig.t, 9000), 4096); /* fresh: its whole file */
 	taken = table_take_dirty(&rig.t);
