@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,7 +18,8 @@
 void peer_say(struct connection *c, struct str octets)
 {
 	while (octets.len > 0) {
-		ssize_t n = send(c->fd, octets.data, octets.len, MSG_NOSIGNAL);
+		ssize_t n = c->ssl ? SSL_write(c->ssl, octets.data, (int)octets.len)
+				   : send(c->fd, octets.data, octets.len, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return;
@@ -28,7 +30,7 @@ void peer_say(struct connection *c, struct str octets)
 static bool hear(struct connection *c)
 {
 	char *room = buf_reserve(&c->in, 65536);
-	ssize_t n = recv(c->fd, room, 65536, 0);
+	ssize_t n = c->ssl ? SSL_read(c->ssl, room, 65536) : recv(c->fd, room, 65536, 0);
 
 	if (n <= 0)
 		return false;
@@ -92,6 +94,39 @@ bool peer_hear_chunk(struct connection *c, struct str line, struct buf *content)
 	return true;
 }
 
+/* ---- TLS ------------------------------------------------------------------------------- */
+
+bool peer_handshake(struct connection *c)
+{
+	pthread_mutex_lock(&c->peer->lock);
+	must(c->peer->tls && !c->ssl);
+	c->ssl = SSL_new(c->peer->tls);
+	pthread_mutex_unlock(&c->peer->lock);
+	must(SSL_set_fd(c->ssl, c->fd));
+	return SSL_accept(c->ssl) == 1;
+}
+
+void peer_secure(struct peer *p, SSL_CTX *ctx)
+{
+	pthread_mutex_lock(&p->lock);
+	must(!p->tls && SSL_CTX_up_ref(ctx));
+	signal(SIGPIPE, SIG_IGN); /* the library has no MSG_NOSIGNAL */
+	p->tls = ctx;
+	pthread_mutex_unlock(&p->lock);
+}
+
+SSL *peer_ssl(const struct connection *c)
+{
+	return c->ssl;
+}
+
+void peer_call(struct peer *p, bool (*call)(struct connection *c, struct str line))
+{
+	pthread_mutex_lock(&p->lock);
+	p->call = call;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* ---- scripts --------------------------------------------------------------------------- */
 
 static void surprise(struct peer *p)
@@ -132,6 +167,10 @@ static bool step_play(struct connection *c, const char *step)
 	} else if (strcmp(step, "wait") == 0) {
 		while (hear(c))
 			;
+	} else if (strcmp(step, "tls") == 0) {
+		alive = peer_handshake(c);
+	} else if (strcmp(step, "call") == 0) {
+		alive = c->peer->call(c, STR(""));
 	} else if (strcmp(step, "flood") == 0) {
 		flood(c, STR("250-0123456789"));
 	} else if (strcmp(step, "lines") == 0) {
@@ -179,6 +218,8 @@ struct connection *peer_connection_take(struct peer *p)
 
 void peer_connection_close(struct connection *c)
 {
+	if (c->ssl)
+		SSL_shutdown(c->ssl);
 	pthread_mutex_lock(&c->peer->lock);
 	close(c->fd);
 	c->fd = -1;
@@ -388,6 +429,7 @@ void peer_end(struct peer **pp)
 		if (p->connection[i]->threaded)
 			pthread_join(p->connection[i]->thread, NULL);
 		buf_free(&p->connection[i]->in);
+		SSL_free(p->connection[i]->ssl);
 		free(p->connection[i]);
 	}
 	for (unsigned i = 0; i < p->messages; i++) {
@@ -400,6 +442,7 @@ void peer_end(struct peer **pp)
 	if (p->path[0])
 		unlink(p->path);
 	free(p->message);
+	SSL_CTX_free(p->tls);
 	buf_free(&p->seen);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->change);

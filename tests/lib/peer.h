@@ -7,9 +7,12 @@
 #ifndef TESTS_LIB_PEER_H
 #define TESTS_LIB_PEER_H
 
-#include "base/str.h"
+#include "base/buf.h"
+
+#include <openssl/ssl.h>
 
 struct peer;
+struct connection; /* of a peer */
 
 /* A script: steps, NULL at the end. Connections are taken one after another.
  *   "> 220 hello"  sends the line with CRLF        ">> text"  sends it as it is
@@ -19,6 +22,7 @@ struct peer;
  *   "close" "reset"  end the connection            "next"     closes, takes the next one
  *   "flood"        sends digits without an end until the client closes
  *   "lines"        the same, lines of one reply      "nul"      sends a line of NULs
+ *   "tls"          goes on through TLS, or ends       "call"     does what peer_call says
  * At the end of the script the connection is closed. */
 struct peer *peer_script(const char *const *steps);
 
@@ -31,6 +35,8 @@ struct peer_rule {
 	unsigned times;
 };
 enum {
+	PEER_TLS = 16, /* offers STARTTLS; with PEER_SMTPS it speaks nothing else */
+	PEER_SMTPS = 32,
 	PEER_LMTP = 1,
 	PEER_PLAIN = 2,    /* offers nothing */
 	PEER_CHUNKING = 4, /* offers that too */
@@ -66,6 +72,16 @@ void peer_hold(struct peer *p);
 void peer_let_go(struct peer *p);
 /* Changes what rule `i` says. */
 void peer_rule_set(struct peer *p, size_t i, const char *reply, unsigned times);
+/* What is spoken, through TLS or not. A line is without its end, a NUL behind it; false: the client
+ * has gone. */
+void peer_say(struct connection *c, struct str octets);
+bool peer_hear_line(struct connection *c, struct buf *line);
+/* Of what "tls" and STARTTLS make of a connection; before any. A reference is taken. */
+void peer_secure(struct peer *p, SSL_CTX *ctx);
+SSL *peer_ssl(const struct connection *c); /* NULL: in clear */
+/* What the step "call", or a server at a line that says AUTH (offered by a rule), does; false: the
+ * connection ends. */
+void peer_call(struct peer *p, bool (*call)(struct connection *c, struct str line));
 /* Ends the threads; also in the middle of a script. */
 void peer_end(struct peer **p);
 

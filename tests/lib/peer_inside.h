@@ -23,6 +23,7 @@ struct connection {
 	unsigned number;
 	uint32_t from;
 	struct buf in;
+	SSL *ssl;
 	bool threaded;
 };
 struct peer {
@@ -37,18 +38,20 @@ struct peer {
 	struct peer_rule rules[RULES_MAX];
 	size_t rule_count;
 	unsigned flags;
+	SSL_CTX *tls;
+	bool (*call)(struct connection *c, struct str line);
 	struct buf seen;
 	unsigned surprises, connections, messages;
 	struct connection *connection[CONNECTIONS_MAX];
 	struct peer_message *message;
 };
 
-void peer_say(struct connection *c, struct str octets);
-/* False of each: the client has gone. A line is without its end, a NUL behind it; of content, dots
- * are taken off; a chunk is what follows "BDAT n ...". */
-bool peer_hear_line(struct connection *c, struct buf *line);
+/* False of each: the client has gone. Of content, dots are taken off; a chunk is what follows
+ * "BDAT n ...". */
 bool peer_hear_content(struct connection *c, struct buf *content);
 bool peer_hear_chunk(struct connection *c, struct str line, struct buf *content);
+/* From here on it goes through TLS. */
+bool peer_handshake(struct connection *c);
 /* The next connection; NULL when the peer ends. */
 struct connection *peer_connection_take(struct peer *p);
 void peer_connection_close(struct connection *c);

@@ -182,12 +182,21 @@ static bool serve_line(struct connection *c, struct transaction *t, struct str l
 		return reply(c,
 			answer(p, line,
 				p->flags & PEER_PLAIN ? "250 peer.example"
+					: p->flags & PEER_TLS && !c->ssl
+					? "250-peer.example\r\n250-PIPELINING\r\n250 STARTTLS"
 					: p->flags & PEER_CHUNKING
 					? "250-peer.example\r\n250-PIPELINING\r\n250-SIZE\r\n"
 					  "250-8BITMIME\r\n250-DSN\r\n250-CHUNKING\r\n"
 					  "250 SMTPUTF8"
 					: "250-peer.example\r\n250-PIPELINING\r\n250-SIZE\r\n"
 					  "250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8"));
+	if (str_starts_case(line, STR("STARTTLS"))) {
+		const char *text = answer(p, line, "220 2.0.0 go ahead");
+
+		return reply(c, text) && (!taken(text) || peer_handshake(c));
+	}
+	if (str_starts_case(line, STR("AUTH")) && p->call)
+		return p->call(c, line);
 	if (str_starts_case(line, STR("MAIL"))) {
 		const char *text = answer(p, line, "250 2.1.0 ok");
 
@@ -217,7 +226,8 @@ static void *connection_run(void *arg)
 	struct connection *c = arg;
 	struct transaction *t = must_alloc(sizeof *t);
 	struct buf line = { 0 };
-	bool alive = reply(c, answer(c->peer, STR("connect"), "220 peer.example ready"));
+	bool alive = (!(c->peer->flags & PEER_SMTPS) || peer_handshake(c)) &&
+		reply(c, answer(c->peer, STR("connect"), "220 peer.example ready"));
 
 	while (alive && peer_hear_line(c, &line))
 		alive = serve_line(c, t, buf_str(&line));

@@ -11,6 +11,7 @@
 
 #include <check.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TALK_RECIPIENTS = 8 };
@@ -23,6 +24,7 @@ struct talk {
 	struct client_open *open;
 	struct client *client;
 	struct client_outcome opened;
+	char opened_text[512];
 	struct client_transaction t;
 	struct client_recipient r[TALK_RECIPIENTS];
 	struct str late; /* what more() answers, the second time it is asked */
@@ -134,6 +136,7 @@ static inline void talk_opened(void *ctx, struct client *c, const struct client_
 	t->open = NULL;
 	t->client = c;
 	t->opened = *outcome;
+	snprintf(t->opened_text, sizeof t->opened_text, "%.*s", STR_ARG(outcome->text));
 	if (c) {
 		t->t.done = talk_done;
 		client_send(c, &t->t);
