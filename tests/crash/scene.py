@@ -6,12 +6,13 @@ import json
 import os
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from load import ACKED, REFUSED, Load, mark_of  # noqa: E402
 from power import SMALL, judge  # noqa: E402
 from sink import Sink  # noqa: E402
-from tmail import Tmail, wait_for  # noqa: E402
+from tmail import Tmail  # noqa: E402
 
 QUICK = 'queue = { retry_min = "1s"; retry_max = "1s"; host_rest = "1s"; };\n'
 
@@ -78,10 +79,13 @@ class Scene:
         self.loads.append(load)
         return load.start()
 
-    def drained(self, seconds=120):
+    def drained(self, seconds=300):
         """Until the queue is empty."""
         self.server.command("queue", "flush")
-        wait_for(lambda: self.server.queued() == 0, seconds, "an empty queue")
+        end = time.monotonic() + seconds
+        while self.server.queued():
+            assert time.monotonic() < end, f"the queue is not empty after {seconds} s"
+            time.sleep(0.2)  # each look is a process
 
     def says(self, condition, what):
         """One more thing that must be so."""
