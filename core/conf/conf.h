@@ -67,13 +67,13 @@ bool conf_read(struct conf *c, const struct conf_group *g, const struct conf_tab
 enum {
 	CONF_GROUP = 0, /* name = { ... }; */
 	CONF_LIST = 1,  /* name = ( { ... } ); */
-	CONF_MODULE = 2
+	CONF_OF_MODULE = 2
 }; /* { module = "name"; ... }: the caller writes "modules = (", commas, ");" */
 struct conf_section {
 	const char *name;    /* "smtp"; NULL: the top level, without braces */
 	const char *summary; /* one or two sentences; NULL: none */
 	struct tmail_list options;
-	int list; /* CONF_GROUP, CONF_LIST, CONF_MODULE */
+	int list; /* CONF_GROUP, CONF_LIST, CONF_OF_MODULE */
 };
 /* Every option with its sentence; commented out, at its default, unless it has a `sample`, which
  * is printed as text that expands (GROUPS, or STRINGS in brackets: as it is). */

@@ -219,7 +219,7 @@ void conf_print_sample(struct buf *out, const struct conf_section *section)
 		if (summary.len)
 			buf_add_char(out, '\n');
 		add_options(out, 0, section->options);
-	} else if (section->list == CONF_MODULE) {
+	} else if (section->list == CONF_OF_MODULE) {
 		add_comment(out, 1, summary);
 		buf_printf(out, "    {\n        module = \"%s\";\n%s", section->name,
 			section->options.count ? "\n" : "");

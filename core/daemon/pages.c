@@ -89,7 +89,7 @@ static void sample_modules(struct buf *out, const char *const *dirs, unsigned ui
 	buf_add_c(out, "# The modules, in the order in which they are asked.\nmodules = (\n");
 	for (size_t i = 0; i < count; i++) {
 		const struct conf_section section = { modules[i].m->name, modules[i].m->summary,
-			modules[i].m->options, CONF_MODULE };
+			modules[i].m->options, CONF_OF_MODULE };
 
 		conf_print_sample(out, &section);
 		buf_add_c(out, i + 1 < count ? ",\n\n" : "\n");
@@ -103,20 +103,19 @@ static void sample_modules(struct buf *out, const char *const *dirs, unsigned ui
 static void sample_listeners(struct buf *out, const struct conf_section *section)
 {
 	static const char end[] = "\n);\n";
-	static const char more[] =
-		",\n"
-		"    {\n"
-		"        # For people's programs, which must log in.\n"
-		"        port = \"${TMAIL_PORT_SUBMISSION:-5877}\";\n"
-		"        role = \"submission\";\n"
-		"        enabled = false;\n"
-		"    },\n"
-		"    {\n"
-		"        # The same, with TLS from the first octet.\n"
-		"        port = \"${TMAIL_PORT_SMTPS:-4655}\";\n"
-		"        role = \"smtps\";\n"
-		"        enabled = false;\n"
-		"    }";
+	static const char more[] = ",\n"
+				   "    {\n"
+				   "        # For people's programs, which must log in.\n"
+				   "        port = \"${TMAIL_PORT_SUBMISSION:-5877}\";\n"
+				   "        role = \"submission\";\n"
+				   "        enabled = false;\n"
+				   "    },\n"
+				   "    {\n"
+				   "        # The same, with TLS from the first octet.\n"
+				   "        port = \"${TMAIL_PORT_SMTPS:-4655}\";\n"
+				   "        role = \"smtps\";\n"
+				   "        enabled = false;\n"
+				   "    }";
 
 	conf_print_sample(out, section);
 	must(out->len > sizeof end);
@@ -257,7 +256,7 @@ static void man_configuration(struct buf *out)
 
 static void man_module(struct buf *out, const struct tmail_module *m)
 {
-	const struct conf_section section = { NULL, NULL, m->options, CONF_MODULE };
+	const struct conf_section section = { NULL, NULL, m->options, CONF_OF_MODULE };
 	struct buf title = { 0 };
 
 	buf_add_c(&title, "tmail-");

@@ -18,6 +18,8 @@
 	X(octets_accepted, "octets of accepted messages")                                          \
 	X(recipients_refused, "RCPT answered 4xx or 5xx")                                          \
 	X(relay_denied, "recipients refused because the client may not relay")                     \
+	X(tls_sessions, "TLS handshakes of clients")                                               \
+	X(tls_failed, "TLS handshakes of clients that came to nothing")                            \
 	X(logins, "clients that have logged in")                                                   \
 	X(logins_failed, "logins that were refused")                                               \
 	X(limit_logins, "logins not looked at: their address or login had failed too often")       \

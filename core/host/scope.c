@@ -122,6 +122,7 @@ static void client_copy(struct arena *a, struct tmail_client *c)
 	copy(a, &c->login);
 	copy(a, &c->tls_version);
 	copy(a, &c->tls_cipher);
+	copy(a, &c->certificate);
 	copy(a, &c->hostname);
 	copy(a, &c->mechanism);
 }

@@ -137,23 +137,38 @@ static void connect_answered(void *ctx, const struct chain_answer *answer)
 	session_run(s);
 }
 
-void greet_begin(struct session *s)
+static void connect_ask(struct session *s)
 {
 	const union tmail_event event = { .unknown = { { NULL, 0 }, { NULL, 0 } } };
 	struct chain_answer answer;
 
-	log_event(LEVEL_DEBUG, &s->log, "session_opened", LOG_C("client", s->address),
-		LOG_NUM("port", s->subject.client.port),
-		LOG_STR("listener", s->place->server->name));
-	session_enter(s, STATE_CONNECT);
-	if (!within_limits(s))
-		return;
 	if (s->settings->reverse_lookup > 0 && !is_local(s))
 		s->reverse = dns_reverse(s->subject.loop, &s->peer, name_found, s);
 	if (chain_ask(&s->subject, TMAIL_POINT_CONNECT, &event, &answer, connect_answered, s))
 		connect_decided(s, &answer);
 	else
 		session_wait(s, WAITING_ANSWER);
+}
+
+/* Limits come before the work of a handshake. Where TLS comes first a refusal is a silent one. */
+void greet_begin(struct session *s)
+{
+	log_event(LEVEL_DEBUG, &s->log, "session_opened", LOG_C("client", s->address),
+		LOG_NUM("port", s->subject.client.port),
+		LOG_STR("listener", s->place->server->name));
+	if (tls_from_start(s)) {
+		within_limits(s);
+		return;
+	}
+	session_enter(s, STATE_CONNECT);
+	if (within_limits(s))
+		connect_ask(s);
+}
+
+void greet_secured(struct session *s)
+{
+	session_enter(s, STATE_CONNECT);
+	connect_ask(s);
 }
 
 void greet_start(struct session *s)

@@ -27,6 +27,7 @@ struct smtp_server {
 	struct link link; /* of all servers */
 	struct listener *listener;
 	int32_t role;
+	enum listen_tls tls;
 	bool proxy, auth_clear, received_client;
 	atomic_bool leaving; /* takes no new clients */
 	struct str name;     /* malloc'd when name_owned */

@@ -21,8 +21,9 @@ enum {                 /* what a reply does beside being said */
 	X(CHUNK_OK, "250", "2.0.0 ", "Chunk received", 0)                                          \
 	X(GO_AHEAD, "354", "", "End data with <CR><LF>.<CR><LF>", 0)                               \
 	X(BYE, "221", "2.0.0 ", "Bye", SAY_CLOSE)                                                  \
-	X(HELP, "214", "2.0.0 ", "EHLO HELO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT", \
-		0)                                                                                  \
+	X(HELP, "214", "2.0.0 ",                                                                   \
+		"EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT", 0)    \
+	X(TLS_GO_AHEAD, "220", "2.0.0 ", "Ready to start TLS", 0)                                  \
 	X(CANNOT_VERIFY, "252", "2.5.2 ", "Cannot verify, but will try to deliver", 0)             \
 	X(CANNOT_EXPAND, "252", "2.5.2 ", "Cannot expand, but will try to deliver", 0)             \
 	/* commands that are wrong */                                                              \
@@ -48,6 +49,11 @@ enum {                 /* what a reply does beside being said */
 	X(CHUNKS_UNDER_WAY, "503", "5.5.1 ", "A message in chunks is under way", SAY_ERROR)        \
 	X(PIPELINED, "554", "5.5.0 ", "Commands were sent before HELO was answered", SAY_CLOSE)    \
 	/* who may do what */                                                                      \
+	X(NO_TLS, "454", "4.7.0 ", "TLS is not available here", 0)                                 \
+	X(TLS_TWICE, "503", "5.5.1 ", "TLS has begun already", SAY_ERROR)                          \
+	X(TLS_IN_MAIL, "503", "5.5.1 ", "STARTTLS does not belong into a transaction", SAY_ERROR)  \
+	X(TLS_NOT_ALONE, "554", "5.5.0 ", "Commands were sent along with STARTTLS", SAY_CLOSE)     \
+	X(TLS_FIRST, "530", "5.7.0 ", "Must issue a STARTTLS command first", SAY_ERROR)            \
 	X(LOGIN_FIRST, "530", "5.7.0 ", "Authentication required", SAY_ERROR)                      \
 	X(EHLO_FIRST, "503", "5.5.1 ", "Send EHLO first", SAY_ERROR)                               \
 	X(AUTH_SYNTAX, "501", "5.5.4 ", "Syntax: AUTH mechanism [initial-response]", SAY_ERROR)    \

@@ -76,13 +76,16 @@ static struct place *place_of(struct smtp_server *server, const struct loop *loo
 	return NULL;
 }
 
-/* Without a session: one packet and the end. */
-static void turn_away(struct loop *loop, int fd, enum say say, const struct endpoint *peer)
+/* Without a session: one packet and the end, or only that where TLS would come first. */
+static void turn_away(const struct smtp_server *server, struct loop *loop, int fd, enum say say,
+	const struct endpoint *peer)
 {
 	struct str line = say_row(say)->line;
 	char address[ENDPOINT_TEXT];
-	ssize_t sent = send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = 0;
 
+	if (server->tls != LISTEN_TLS_IMPLICIT)
+		sent = send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)sent; /* a client that takes not even this gets nothing */
 	close(fd);
 	listener_left(loop);
@@ -113,17 +116,17 @@ static void accepted(void *ctx, struct loop *loop, int fd, const struct endpoint
 
 	metric_add(METRIC_sessions_accepted, 1);
 	if (place->draining) {
-		turn_away(loop, fd, SAY_STOPPING, peer);
+		turn_away(server, loop, fd, SAY_STOPPING, peer);
 		return;
 	}
 	if (server->proxy && !server_trusts(server, &peer->ip)) {
-		turn_away(loop, fd, SAY_NOT_TRUSTED, peer);
+		turn_away(server, loop, fd, SAY_NOT_TRUSTED, peer);
 		return;
 	}
 	generation = generation_current();
 	if (too_many(generation)) {
 		generation_unref(&generation);
-		turn_away(loop, fd, SAY_TOO_MANY_SESSIONS, peer);
+		turn_away(server, loop, fd, SAY_TOO_MANY_SESSIONS, peer);
 		return;
 	}
 	metric_add(METRIC_sessions_open, 1);
@@ -251,6 +254,7 @@ static struct smtp_server *server_new(
 	struct str name = str_tm(settings->name);
 
 	server->role = settings->role;
+	server->tls = listen_tls(settings);
 	server->proxy = settings->proxy;
 	server->auth_clear = settings->auth_clear;
 	server->received_client = settings->received_client;
@@ -275,10 +279,6 @@ struct smtp_server *smtp_server_start(int fd, const struct listen_settings *sett
 	struct smtp_server *server;
 	struct listener_events events = { accepted, NULL };
 
-	if (settings->role == ROLE_SMTPS) {
-		why_set(why, "role \"smtps\" needs TLS, which this server does not speak");
-		return NULL;
-	}
 	server = server_new(settings, loops, count);
 	events.ctx = server;
 	if (proxy_read_trusted(server, settings, why))

@@ -5,6 +5,7 @@
  *
  *   NEW -> [PROXY] -> CONNECT -> START -> READY <-> MAIL -> RCPT -> DATA ---> FINISH -> READY
  *                                         READY <-> AUTH
+ *   NEW, PROXY -> TLS -> CONNECT; START, READY -> TLS -> START
  *                                                            RCPT -> CHUNK <-> CHUNKS
  *                                                                    CHUNK -> FINISH
  *
@@ -37,11 +38,13 @@ static const struct {
 	uint32_t next; /* legal steps */
 	enum patience patience;
 } states[SESSION_STATES] = {
-	[STATE_NEW] = { "new", TO(PROXY) | TO(CONNECT) | TO(GONE), PATIENCE_NONE },
-	[STATE_PROXY] = { "proxy", TO(CONNECT) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_NEW] = { "new", TO(PROXY) | TO(TLS) | TO(CONNECT) | TO(GONE), PATIENCE_NONE },
+	[STATE_PROXY] = { "proxy", TO(TLS) | TO(CONNECT) | TO(GONE), PATIENCE_COMMAND },
+	[STATE_TLS] = { "tls", TO(CONNECT) | TO(START) | TO(GONE), PATIENCE_COMMAND },
 	[STATE_CONNECT] = { "connect", TO(START) | TO(GONE), PATIENCE_NONE },
-	[STATE_START] = { "start", TO(READY) | TO(MAIL) | TO(CHUNK) | TO(GONE), PATIENCE_COMMAND },
-	[STATE_READY] = { "ready", TO(READY) | TO(AUTH) | TO(MAIL) | TO(CHUNK) | TO(GONE),
+	[STATE_START] = { "start", TO(READY) | TO(TLS) | TO(MAIL) | TO(CHUNK) | TO(GONE),
+		PATIENCE_COMMAND },
+	[STATE_READY] = { "ready", TO(READY) | TO(TLS) | TO(AUTH) | TO(MAIL) | TO(CHUNK) | TO(GONE),
 		PATIENCE_COMMAND },
 	[STATE_MAIL] = { "mail", TO(START) | TO(READY) | TO(RCPT) | TO(CHUNK) | TO(GONE),
 		PATIENCE_COMMAND },
@@ -308,6 +311,7 @@ static bool session_step(struct session *s)
 	case STATE_CHUNK:
 		return content_step(s);
 	case STATE_NEW:
+	case STATE_TLS:
 	case STATE_FINISH:
 	case STATE_GONE:
 	case SESSION_STATES:
@@ -394,6 +398,17 @@ static void stream_has_ended(void *owner, struct stream *stream, enum stream_end
 	(void)stream;
 	s->eof = true;
 	s->broken = how == STREAM_ERROR;
+	if (s->broken && s->state == STATE_TLS)
+		tls_failed(s);
+	session_run(s);
+}
+
+static void stream_is_secure(void *owner, struct stream *stream)
+{
+	struct session *s = owner;
+
+	(void)stream;
+	tls_secured(s);
 	session_run(s);
 }
 
@@ -401,6 +416,7 @@ static const struct stream_owner stream_events = {
 	.input = stream_has_input,
 	.drained = stream_is_drained,
 	.ended = stream_has_ended,
+	.secured = stream_is_secure,
 };
 
 struct session *session_new(struct place *place, struct generation *generation, int fd,

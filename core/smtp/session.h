@@ -20,6 +20,7 @@
 enum session_state {
 	STATE_NEW,     /* accepted, nothing was done yet */
 	STATE_PROXY,   /* a PROXY header must come first */
+	STATE_TLS,     /* in a handshake: after STARTTLS, or before anything */
 	STATE_CONNECT, /* before the greeting: modules are asked, early talkers waited for */
 	STATE_START,   /* greeted; HELO has not been said */
 	STATE_READY,   /* HELO was said; no transaction */
@@ -81,11 +82,11 @@ struct session {
 	int64_t opened;                   /* clock_mono */
 	uint8_t state, waiting, stopping; /* stopping: enum session_stop */
 	bool running, eof, esmtp, relay_known;
-	bool broken;   /* the connection is; nothing more can be said */
-	bool in_line;  /* the rest of an over-long line is swallowed */
+	bool broken;       /* the connection is; nothing more can be said */
+	bool in_line;      /* the rest of an over-long line is swallowed */
 	bool login_relays; /* who is logged in may relay */
-	bool counted;  /* against the limits of its address */
-	bool progress; /* something was done since the deadline was set */
+	bool counted;      /* against the limits of its address */
+	bool progress;     /* something was done since the deadline was set */
 	uint32_t errors, bad_recipients, junk, verified, messages, auth_errors;
 	struct log_context log;
 	struct log_field log_id;
@@ -136,6 +137,18 @@ void greet_early(struct session *s);                 /* octets before the greeti
 void greet_late(struct session *s);                  /* the wait before it is over */
 bool greet_reverse_missing(const struct session *s); /* worth waiting for a little longer */
 
+/* TLS from the first octet has begun. */
+void greet_secured(struct session *s);
+
+/* ---- verb_tls.c -------------------------------------------------------------------------- */
+
+bool tls_offered(const struct session *s); /* STARTTLS is */
+bool tls_missing(const struct session *s); /* there must be TLS first */
+/* Where TLS comes first its handshake begins, and true. */
+bool tls_from_start(struct session *s);
+void tls_secured(struct session *s); /* the stream's handshake is done */
+void tls_failed(struct session *s);  /* or will never be */
+
 /* ---- command.c: one line after another --------------------------------------------------- */
 
 /* Takes a line and does what it says; false when there is no whole line. */
@@ -148,8 +161,8 @@ enum line command_line(struct session *s, size_t max, struct str *line);
 
 /* ---- verb_auth.c ------------------------------------------------------------------------- */
 
-bool auth_line(struct session *s);  /* a line that answers a challenge; false: there is none */
-void auth_late(struct session *s);  /* WAITING_AUTH was long enough */
+bool auth_line(struct session *s); /* a line that answers a challenge; false: there is none */
+void auth_late(struct session *s); /* WAITING_AUTH was long enough */
 /* Who was logged in is so no more: TLS begins, or the session ends. */
 void auth_logout(struct session *s);
 

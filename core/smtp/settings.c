@@ -3,7 +3,7 @@
  * The settings of the server side: their names, defaults, ranges, and the one sentence that is
  * their manual. Where the first tmail had an environment variable, the sample shows it.
  */
-#include "smtp/server.h"
+#include "smtp/place.h"
 
 /* An option whose sample is not its default. */
 #define SAMPLED(kind, ctype, member, name, fallback, min, max, sample, summary)                    \
@@ -131,6 +131,10 @@ static const struct tmail_option listener_options[] = {
 	TMAIL_CHOICE(struct listen_settings, role, "role", "mx", "mx submission smtps",
 		"What the listener is for: mail from other servers, or from people, who must log "
 		"in; smtps is submission with TLS from the first octet."),
+	TMAIL_CHOICE(struct listen_settings, tls, "tls", "role",
+		"role off starttls required implicit",
+		"TLS: as the role wants it (from the first octet for smtps, else STARTTLS); none; "
+		"STARTTLS is offered; no mail before it; from the first octet."),
 	TMAIL_BOOL(struct listen_settings, proxy, "proxy", "false",
 		"Connections must begin with a PROXY header (version 1 or 2)."),
 	TMAIL_STRINGS(struct listen_settings, proxy_from, "proxy_from", NULL,
@@ -142,3 +146,12 @@ static const struct tmail_option listener_options[] = {
 	TMAIL_BOOL(struct listen_settings, enabled, "enabled", "true", "Use this listener at all."),
 };
 const struct tmail_list listen_options = TMAIL_LIST(listener_options);
+
+enum listen_tls listen_tls(const struct listen_settings *listen)
+{
+	static const enum listen_tls of_role[] = { [ROLE_MX] = LISTEN_TLS_STARTTLS,
+		[ROLE_SUBMISSION] = LISTEN_TLS_STARTTLS,
+		[ROLE_SMTPS] = LISTEN_TLS_IMPLICIT };
+
+	return listen->tls ? (enum listen_tls)(listen->tls - 1) : of_role[listen->role];
+}

@@ -72,6 +72,8 @@ static void offer(struct session *s)
 			buf_printf(out, " RCPTMAX=%" PRId64, settings->max_recipients);
 		buf_add(out, STR("\r\n"));
 	}
+	if (tls_offered(s))
+		buf_add(out, STR("250-STARTTLS\r\n"));
 	auth_offer(s, out);
 	buf_add(out, STR("250 HELP\r\n"));
 }

@@ -68,6 +68,8 @@ bool check_mail(struct session *s, const struct command *command)
 
 	if (settings->helo_required && !s->helo)
 		return verb_refuse(s, SAY_HELLO_FIRST);
+	if (tls_missing(s))
+		return verb_refuse(s, SAY_TLS_FIRST);
 	if (s->place->server->role != ROLE_MX && !logged_in)
 		return verb_refuse(s, SAY_LOGIN_FIRST);
 	if (settings->max_messages && s->messages >= settings->max_messages)

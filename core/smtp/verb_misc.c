@@ -135,12 +135,6 @@ void act_expn(struct session *s, const struct chain_answer *answer)
 
 /* ---- not for us -------------------------------------------------------------------------- */
 
-bool check_not_offered(struct session *s, const struct command *command)
-{
-	(void)command;
-	return verb_refuse(s, SAY_NOT_OFFERED);
-}
-
 bool check_not_smtp(struct session *s, const struct command *command)
 {
 	(void)command;

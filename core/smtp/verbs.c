@@ -30,6 +30,8 @@ static const struct verb verbs[] = {
 		act_hello, NULL },
 	{ STR_INIT("HELO"), ANY, VERB_ALONE, SAY_NOTHING, check_helo, NULL, TMAIL_POINT_HELO,
 		act_hello, NULL },
+	{ STR_INIT("STARTTLS"), IDLE, VERB_ALONE, SAY_TLS_IN_MAIL, check_starttls, NULL, NOBODY,
+		act_starttls, NULL },
 	{ STR_INIT("AUTH"), ANY, VERB_ALONE | VERB_SECRET, SAY_NOTHING, check_auth, prepare_auth,
 		TMAIL_POINT_AUTH, act_auth, refused_auth },
 	{ STR_INIT("RSET"), ANY, VERB_JUNK, SAY_NOTHING, check_nothing, NULL, NOBODY, act_rset,
@@ -40,9 +42,6 @@ static const struct verb verbs[] = {
 	{ STR_INIT("VRFY"), ANY, VERB_JUNK, SAY_NOTHING, check_vrfy, NULL, NOBODY, act_vrfy, NULL },
 	{ STR_INIT("EXPN"), ANY, VERB_JUNK, SAY_NOTHING, check_expn, NULL, NOBODY, act_expn, NULL },
 	{ STR_INIT("HELP"), ANY, VERB_JUNK, SAY_NOTHING, check_anything, NULL, NOBODY, act_help,
-		NULL },
-	/* known, and not offered */
-	{ STR_INIT("STARTTLS"), ANY, VERB_ALONE, SAY_NOTHING, check_not_offered, NULL, NOBODY, NULL,
 		NULL },
 	/* a web browser that was talked into sending mail */
 	{ STR_INIT("GET"), ANY, 0, SAY_NOTHING, check_not_smtp, NULL, NOBODY, NULL, NULL },

@@ -13,8 +13,8 @@
 
 #include "smtp/session.h"
 
-enum {                 /* flags */
-	VERB_JUNK = 1, /* does not bring a message nearer: counts against max_junk */
+enum {                  /* flags */
+	VERB_JUNK = 1,  /* does not bring a message nearer: counts against max_junk */
 	VERB_ALONE = 2, /* nothing may be sent behind it before it is answered */
 	VERB_SECRET = 4 /* nothing of its line may stay in memory */
 };
@@ -49,6 +49,9 @@ void verb_say_answer(struct session *s, const struct chain_answer *answer);
 bool check_helo(struct session *s, const struct command *command);
 bool check_ehlo(struct session *s, const struct command *command);
 void act_hello(struct session *s, const struct chain_answer *answer);
+/* verb_tls.c */
+bool check_starttls(struct session *s, const struct command *command);
+void act_starttls(struct session *s, const struct chain_answer *answer);
 /* verb_mail.c */
 bool check_mail(struct session *s, const struct command *command);
 bool prepare_mail(struct session *s);
@@ -74,7 +77,6 @@ bool check_nothing(struct session *s, const struct command *command);
 bool check_anything(struct session *s, const struct command *command);
 bool check_vrfy(struct session *s, const struct command *command);
 bool check_expn(struct session *s, const struct command *command);
-bool check_not_offered(struct session *s, const struct command *command);
 bool check_not_smtp(struct session *s, const struct command *command);
 bool check_unknown(struct session *s, const struct command *command);
 void act_rset(struct session *s, const struct chain_answer *answer);

@@ -45,6 +45,7 @@ AT(tmail_client, tls_version, 152);
 AT(tmail_client, tls_cipher, 168);
 AT(tmail_client, hostname, 184);
 AT(tmail_client, mechanism, 200);
+AT(tmail_client, certificate, 216);
 
 AT(tmail_parameter, name, 0);
 AT(tmail_parameter, value, 16);

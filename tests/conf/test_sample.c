@@ -126,7 +126,7 @@ START_TEST(lists_and_modules_have_their_own_braces)
 		"routes = (\n    {\n        # Whether.\n        #enabled = false;\n"
 		"    }\n);\n");
 	section = (struct conf_section){ "auth/users", "Who may log in.", TMAIL_LIST(one),
-		CONF_MODULE };
+		CONF_OF_MODULE };
 	expect_sample(&section,
 		"    # Who may log in.\n    {\n        module = \"auth/users\";\n\n"
 		"        # Whether.\n        #enabled = false;\n    }");

@@ -23,6 +23,7 @@
 #include <tmail/service/auth.h>
 #include <tmail/service/table.h>
 
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -302,6 +303,7 @@ static const struct tmail_service house_user_services[] = {
  * "who?", a login, "sure?", "yes", and "good" at the end; LOST never answers. */
 static _Atomic unsigned house_verified, house_forgotten, house_verifying, house_verifying_most;
 static _Atomic bool house_auth_slow;
+static struct tmail_call *_Atomic house_lost; /* its answer is owed */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -396,8 +398,10 @@ static int house_step(struct tmail_call *call, const void *question, void *answe
 	struct tmail_auth_reply *reply = answer;
 	struct house_exchange *e = call->session;
 
-	if (str_equal(str_tm(q->mechanism), STR("LOST")))
+	if (str_equal(str_tm(q->mechanism), STR("LOST"))) {
+		house_lost = call;
 		return TMAIL_PENDING;
+	}
 	if (q->first)
 		*e = (struct house_exchange){ .step = q->in.data ? 1 : 0 };
 	reply->more = 1;
@@ -470,8 +474,9 @@ static enum tmail_verdict house_run(struct tmail_call *call, const union tmail_e
 		TMAIL_POINT_##point, 0, house_run                                                  \
 	}
 static const struct tmail_hook house_hooks[] = { HOUSE_HOOK(CONNECT), HOUSE_HOOK(HELO),
-	HOUSE_HOOK(AUTH), HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA), HOUSE_HOOK(EOM),
-	HOUSE_HOOK(RESET), HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED), HOUSE_HOOK(DISCONNECT) };
+	HOUSE_HOOK(TLS), HOUSE_HOOK(AUTH), HOUSE_HOOK(MAIL), HOUSE_HOOK(RCPT), HOUSE_HOOK(DATA),
+	HOUSE_HOOK(EOM), HOUSE_HOOK(RESET), HOUSE_HOOK(UNKNOWN), HOUSE_HOOK(QUEUED),
+	HOUSE_HOOK(DISCONNECT) };
 
 /* The same function, for a test whose function answers TMAIL_WAIT. */
 #define HOUSE_WAITING_HOOK(point)                                                                  \
@@ -708,6 +713,7 @@ __attribute__((unused)) static void house_close(void)
 
 struct talk {
 	int fd;
+	SSL *ssl; /* NULL: in clear */
 	struct buf in;
 	char last[8192]; /* the reply heard last, with its line ends */
 };
@@ -728,7 +734,8 @@ static void talk_octets(struct talk *t, const void *octets, size_t len)
 	const char *at = octets;
 
 	while (len > 0) {
-		ssize_t n = send(t->fd, at, len, MSG_NOSIGNAL);
+		ssize_t n = t->ssl ? SSL_write(t->ssl, at, (int)len)
+				   : send(t->fd, at, len, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return; /* the server has closed: hearing will tell */
@@ -758,7 +765,9 @@ static bool talk_reply(struct talk *t)
 				break;
 			continue;
 		}
-		n = recv(t->fd, buf_reserve(&t->in, 4096), 4096, 0);
+		buf_reserve(&t->in, 4096);
+		n = t->ssl ? SSL_read(t->ssl, t->in.data + t->in.len, 4096)
+			   : recv(t->fd, t->in.data + t->in.len, 4096, 0);
 		if (n <= 0)
 			return false;
 		t->in.len += (size_t)n;
@@ -827,6 +836,7 @@ __attribute__((unused)) static void talk_close(struct talk **tp)
 	struct talk *t = *tp;
 
 	*tp = NULL;
+	SSL_free(t->ssl);
 	close(t->fd);
 	buf_free(&t->in);
 	free(t);

@@ -13,7 +13,7 @@
 START_TEST(listeners_that_cannot_work_are_refused_with_a_reason)
 {
 	static const struct tmail_str bad[] = { TMAIL_STR("nonsense") };
-	const struct listen_settings nobody = { .proxy = 1 }, tls = { .role = ROLE_SMTPS },
+	const struct listen_settings nobody = { .proxy = 1 },
 				     network = { .proxy = 1, .proxy_from = TMAIL_LIST(bad) };
 	struct why why;
 
@@ -22,8 +22,6 @@ START_TEST(listeners_that_cannot_work_are_refused_with_a_reason)
 	ck_assert_ptr_nonnull(strstr(why.text, "proxy_from"));
 	ck_assert_ptr_null(smtp_server_start(house.fd, &network, &house.loop, 1, &why));
 	ck_assert_ptr_nonnull(strstr(why.text, "nonsense"));
-	ck_assert_ptr_null(smtp_server_start(house.fd, &tls, &house.loop, 1, &why));
-	ck_assert_ptr_nonnull(strstr(why.text, "TLS"));
 	house_close();
 }
 END_TEST

@@ -100,6 +100,7 @@ struct tmail_client {
 	struct tmail_str tls_version, tls_cipher;
 	struct tmail_str hostname;  /* ours, as the client was greeted */
 	struct tmail_str mechanism; /* how it authenticated: "PLAIN" */
+	struct tmail_str certificate; /* subject of its certificate (RFC 2253), if that is good */
 };
 
 struct tmail_parameter { /* of MAIL or RCPT: SIZE=100 */
