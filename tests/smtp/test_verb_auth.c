@@ -288,13 +288,16 @@ END_TEST
 /* The service may still be at it: a second exchange beside it would meet its state. */
 START_TEST(an_exchange_that_is_lost_ends_the_session)
 {
-	house_open("", HOUSE_TABLES ", { module = \"test/auth\"; timeout = 1000; }");
+	house_open("", HOUSE_TABLES ", { module = \"test/auth\"; timeout = \"1s\"; }");
 	struct talk *t = talk_ready();
 	talk_say(t, "AUTH LOST\r\n");
+	while (!house_lost)
+		sched_yield();
 	house_later(2000);
 	talk_hear(t, "421 4.7.0");
 	talk_hear_end(t);
 	talk_close(&t);
+	ck_assert_int_eq(house_lost->host->resume(house_lost, TMAIL_OK), TMAIL_LATE);
 	house_close();
 }
 END_TEST
@@ -469,7 +472,19 @@ START_TEST(failures_are_alike_and_end_the_session)
 }
 END_TEST
 
-static _Atomic bool silent;
+static void nothing(void)
+{
+}
+
+/* Until so many more have failed, and the last one's answer is being held back. */
+static int64_t failed_before;
+static void failed(unsigned count)
+{
+	while (metric_get(METRIC_logins_failed) < failed_before + count)
+		sched_yield();
+	house_on_loop(nothing);
+}
+
 static bool says_nothing(struct talk *t)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
@@ -479,18 +494,19 @@ static bool says_nothing(struct talk *t)
 
 START_TEST(failures_take_longer_and_longer)
 {
-	house_open_at("max_auth_errors = 0; auth_delay = 60000;", MODULES, &clear);
+	failed_before = metric_get(METRIC_logins_failed);
+	house_open_at("max_auth_errors = 0; auth_delay = \"60s\";", MODULES, &clear);
 	struct talk *t = talk_ready();
 	say_plain(t, "guest", "wrong");
 	talk_say(t, "NOOP\r\n"); /* is not read meanwhile */
-	house_auth_seen(1);
+	failed(1);
 	house_later(59000);
 	ck_assert(says_nothing(t));
 	house_later(1500);
 	talk_hear(t, "535");
 	talk_hear(t, "250");
 	say_plain(t, "guest", "wrong");
-	house_auth_seen(2);
+	failed(2);
 	house_later(119000);
 	ck_assert(says_nothing(t));
 	house_later(1500);
@@ -500,10 +516,9 @@ START_TEST(failures_take_longer_and_longer)
 	talk_close(&t);
 	t = talk_ready();
 	say_plain(t, "guest", "wrong");
-	house_auth_seen(4);
+	failed(3);
 	talk_close(&t); /* and who leaves is not kept */
 	house_close();
-	silent = true;
 }
 END_TEST
 
@@ -556,7 +571,7 @@ END_TEST
 
 START_TEST(those_without_failures_go_first)
 {
-	struct talk *bad[4], *good;
+	struct talk *bad[4], *good, *last;
 	struct str order;
 
 	house_open_at(QUICK "max_auth_errors = 0; auth_parallel = 1;", MODULES, &proxied);
@@ -572,11 +587,17 @@ START_TEST(those_without_failures_go_first)
 	}
 	good = talk_from("203.0.113.2");
 	say_plain(good, "guest", "secret");
-	talk_ask(t = talk_from("203.0.113.3"), "NOOP", "250"); /* all of them were heard */
+	last = talk_from("203.0.113.3"); /* all of them were heard */
 	house_auth_hold(false);
 	talk_hear(good, "235");
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		talk_hear(bad[i], "535");
+		talk_close(&bad[i]);
+	}
+	talk_hear(t, "535");
+	talk_close(&t);
+	talk_close(&good);
+	talk_close(&last);
 	order = buf_str(&house_auth.logins);
 	ck_assert_msg(str_equal(order, STR("guest guest first guest bad bad bad bad ")), "%.*s",
 		STR_ARG(order));
@@ -589,6 +610,8 @@ START_TEST(who_leaves_before_its_turn_is_not_looked_at)
 {
 	house_open_at(QUICK "auth_parallel = 1;", MODULES, &proxied);
 	struct talk *t = talk_from("203.0.113.1"), *leaves, *stays;
+	const struct linger at_once = { 1, 0 };
+
 	house_auth_hold(true);
 	say_plain(t, "first", "wrong");
 	house_auth_seen(1);
@@ -599,6 +622,7 @@ START_TEST(who_leaves_before_its_turn_is_not_looked_at)
 	say_plain(stays, "guest", "secret");
 	while (smtp_sessions() > 2)
 		sched_yield();
+	setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	talk_close(&t); /* its check goes on, and holds its place until it is over */
 	while (smtp_sessions() > 1)
 		sched_yield();
@@ -614,16 +638,20 @@ END_TEST
 START_TEST(a_turn_that_does_not_come_is_waited_for_no_longer)
 {
 	house_open_at(QUICK "auth_parallel = 1;", MODULES, &proxied);
-	struct talk *t = talk_from("203.0.113.1"), *waits = talk_from("203.0.113.2");
+	struct talk *t = talk_from("203.0.113.1"), *waits = talk_from("203.0.113.2"), *last;
 	house_auth_hold(true);
 	say_plain(t, "first", "wrong");
 	house_auth_seen(1);
 	say_plain(waits, "guest", "secret");
-	talk_ask(t = talk_from("203.0.113.3"), "NOOP", "250");
+	last = talk_from("203.0.113.3");
 	house_later(31000);
 	talk_hear(waits, "454 4.7.0");
 	house_auth_hold(false);
 	ask_plain(waits, "guest", "secret", "235");
+	talk_hear(t, "535");
+	talk_close(&t);
+	talk_close(&waits);
+	talk_close(&last);
 	house_close();
 }
 END_TEST
