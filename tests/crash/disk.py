@@ -2,8 +2,9 @@
 """What a disk could hold after a power cut: read from a log of record.c, every change up to a
 moment is either durable (flushed since) or pending, and pending ones reach the disk as the
 chosen mode says. Of what was pending when a flush failed some reaches the disk by chance and the
-rest never does, whatever later flushes say. Names are held apart from content: a new name is durable only once its folder
-has been flushed. Metadata keeps its order, as in every journalling file system."""
+rest never does, whatever later flushes say. Names are held apart from content: a new name is
+durable only once its folder has been flushed. Metadata keeps its order, as in every journalling
+file system."""
 import os
 import struct
 

@@ -5,9 +5,9 @@ somebody fills it up and empties it again while messages come and go.
 
     tests/crash/full.py BUILD [--cycles 5]
 
-While it is full, messages that need room are answered 452, what was taken is delivered all the same, and nothing
-ends; when there is room again messages are taken without a restart. Ends with one line of JSON and
-"N passed, N failed". Needs root, for a file system in a namespace of its own."""
+While it is full, messages that need room are answered 452, what was taken is delivered all the
+same, and nothing ends; when there is room again messages are taken without a restart. Ends with one
+line of JSON and "N passed, N failed". Needs root, for a file system in a namespace of its own."""
 import argparse
 import errno
 import os
