@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each loop has an ear at the shared socket. Whoever is first accepts, a few at a time, and
- * gives what it accepted to the loop with fewest connections when that has clearly fewer.
+ * Each loop has an ear at the shared socket. Whoever is first accepts, one a turn, and gives
+ * what it accepted to the loop with fewest connections when that has clearly fewer.
  *
  * An ear belongs to its loop: it is opened, paused and closed there. The listener's memory is
  * held by its owner, by its ears and by connections on their way to another loop; the last one
@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { BATCH = 4, PAUSE_MS = 100 };
+enum { PAUSE_MS = 100 };
 
 struct ear {
 	uv_poll_t poll;
@@ -183,31 +183,29 @@ static bool is_exhausted(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* One a turn: who connects and leaves as fast as it can must not keep the loop from those that are
+ * there. */
 static void ear_event(uv_poll_t *handle, int status, int events)
 {
 	struct ear *ear = container_of(handle, struct ear, poll);
 	struct listener *l = ear->listener;
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = sizeof address;
+	int fd;
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < BATCH && ear->open && !atomic_load(&l->stopped); i++) {
-		struct sockaddr_storage address = { 0 };
-		socklen_t len = sizeof address;
-		int fd = accept4(
-			l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			if (atomic_load_explicit(&l->exhausted, memory_order_relaxed))
-				atomic_store(&l->exhausted, false);
-			connection_keep(ear, fd, &address);
-		} else if (is_exhausted(errno)) {
-			ear_exhausted(ear, errno);
-			return;
-		} else if (errno == EAGAIN) {
-			return;
-		}
-		/* Else that connection is gone again (ECONNABORTED and the like): the next. */
+	if (atomic_load(&l->stopped))
+		return;
+	fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		if (atomic_load_explicit(&l->exhausted, memory_order_relaxed))
+			atomic_store(&l->exhausted, false);
+		connection_keep(ear, fd, &address);
+	} else if (is_exhausted(errno)) {
+		ear_exhausted(ear, errno);
 	}
+	/* Else another loop was first, or that connection is gone again (ECONNABORTED). */
 }
 
 static void ear_start(struct task *task)

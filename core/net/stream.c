@@ -112,10 +112,34 @@ static bool wants_input(const struct stream *s)
 	return !s->unread && s->input.len < INPUT_MOST && stream_unsent(s) <= UNSENT_MOST;
 }
 
+static void stream_run(struct task *task);
+
+void stream_schedule(struct stream *s)
+{
+	if (s->scheduled)
+		return;
+	s->scheduled = true;
+	s->task.run = stream_run;
+	loop_before_wait(s->loop, &s->task);
+}
+
+/* The handle is made when there is something to wait for: a peer that has gone when it is first
+ * looked at costs none. */
 static void stream_poll(struct stream *s, int events)
 {
-	if (!s->open || events == s->events)
+	int error;
+
+	if (events == s->events)
 		return;
+	if (!s->open) {
+		error = uv_poll_init(loop_uv(s->loop), &s->poll, s->fd);
+		if (error) {
+			s->error = -error;
+			stream_schedule(s); /* the owner hears of it there */
+			return;
+		}
+		s->open = true;
+	}
 	s->events = events;
 	if (events)
 		must(uv_poll_start(&s->poll, events, stream_event) == 0);
@@ -130,17 +154,6 @@ void stream_interest(struct stream *s, bool unwanted)
 	if (wants_input(s) || (!unwanted && !s->eof && !s->error && (s->events & UV_READABLE)))
 		events |= UV_READABLE;
 	stream_poll(s, events);
-}
-
-static void stream_run(struct task *task);
-
-void stream_schedule(struct stream *s)
-{
-	if (s->scheduled)
-		return;
-	s->scheduled = true;
-	s->task.run = stream_run;
-	loop_before_wait(s->loop, &s->task);
 }
 
 /* ---- output ------------------------------------------------------------------------------- */
@@ -328,7 +341,7 @@ static void stream_settle(struct stream *s, bool unwanted)
 	stream_push(s);
 	if ((s->eof || s->error) && !s->ended) {
 		s->ended = true;
-		if (s->error && !s->eof && s->open)
+		if (s->error && !s->eof)
 			read_the_last(s);
 		if (s->closing)
 			return;
@@ -379,7 +392,7 @@ static void stream_event(uv_poll_t *handle, int status, int events)
 	s->calling = false;
 }
 
-/* Before the loop waits: what was written or resumed outside of callbacks. */
+/* Before the loop waits: what was written or resumed outside of callbacks, and the first look. */
 static void stream_run(struct task *task)
 {
 	struct stream *s = container_of(task, struct stream, task);
@@ -393,7 +406,10 @@ static void stream_run(struct task *task)
 		return;
 	s->calling = true;
 	input_keep(s);
-	if (s->resumed && !s->paused && s->input.len > 0)
+	if (s->fresh && wants_input(s))
+		stream_read(s);
+	s->fresh = false;
+	if (!s->closing && s->resumed && !s->paused && s->input.len > 0)
 		call_input(s);
 	stream_settle(s, false);
 	s->calling = false;
@@ -402,22 +418,15 @@ static void stream_run(struct task *task)
 struct stream *stream_open(struct loop *loop, int fd, const struct stream_owner *owner, void *ctx)
 {
 	struct stream *s = must_alloc(sizeof *s);
-	int error;
 
 	s->loop = loop;
 	s->shared = loop_part(loop, &streams_part);
 	s->fd = fd;
 	s->owner = owner;
 	s->ctx = ctx;
+	s->fresh = true;
 	list_append(&s->shared->all, &s->link);
-	error = uv_poll_init(loop_uv(loop), &s->poll, fd);
-	s->open = error == 0;
-	if (s->open) {
-		stream_interest(s, false);
-	} else {
-		s->error = -error;
-		stream_schedule(s); /* the owner hears of it there */
-	}
+	stream_schedule(s);
 	return s;
 }
 

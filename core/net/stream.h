@@ -30,7 +30,7 @@ struct stream_owner {
 	void (*secured)(void *owner, struct stream *s);
 };
 
-/* Takes the descriptor. Reading starts in the loop's next turn. */
+/* Takes the descriptor. It is first read from before the loop next waits. */
 struct stream *stream_open(struct loop *loop, int fd, const struct stream_owner *owner, void *ctx);
 struct loop *stream_loop(const struct stream *s);
 int stream_fd(const struct stream *s);

@@ -102,7 +102,7 @@ void stream_close(struct stream **sp, int64_t linger_ms)
 	} while (stream_push_out(s) && s->tls);
 	s->closing = true;
 	s->input = (struct str){ NULL, 0 };
-	if (s->error || !s->open || linger_ms <= 0 || (s->eof && stream_unsent(s) == 0)) {
+	if (s->error || linger_ms <= 0 || (s->eof && stream_unsent(s) == 0)) {
 		stream_destroy(s);
 		return;
 	}

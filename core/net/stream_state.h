@@ -44,6 +44,7 @@ struct stream {
 	struct deadline linger;
 	int fd, error;
 	int events;         /* what libuv polls for */
+	bool fresh : 1;     /* not looked at yet */
 	bool open : 1;      /* the handle is libuv's */
 	bool scheduled : 1; /* task is in the loop's list */
 	bool calling : 1;   /* the owner is being called: what it writes goes out afterwards */

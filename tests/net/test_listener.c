@@ -19,7 +19,7 @@ enum { LOOPS = 3, MOST = 64 };
 
 static struct loop *loops[LOOPS];
 static atomic_int accepted_all, accepted_by[LOOPS];
-static int fds[MOST];
+static int fds[MOST], accepted_in[MOST], turn;
 static struct endpoint last_peer, last_local;
 
 static void accepted(void *ctx, struct loop *l, int fd, const struct endpoint *peer,
@@ -30,7 +30,9 @@ static void accepted(void *ctx, struct loop *l, int fd, const struct endpoint *p
 	last_peer = *peer;
 	last_local = *local;
 	accepted_by[loop_index(l)]++;
-	fds[atomic_fetch_add(&accepted_all, 1)] = fd;
+	int n = atomic_fetch_add(&accepted_all, 1);
+	fds[n] = fd;
+	accepted_in[n] = turn;
 }
 
 static const struct listener_events events = { accepted, fds };
@@ -114,6 +116,40 @@ START_TEST(a_unix_socket_is_accepted_on_too)
 	loop_free(&loop);
 	fd_close(&fd);
 	test_folder_remove(folder);
+}
+END_TEST
+
+/* Counts the loop's waits as long as somebody is still to be accepted. */
+static void turn_begins(struct task *task)
+{
+	turn++;
+	if (accepted_all < 5)
+		loop_before_wait(loop, task);
+}
+
+/* Those who come fast must not keep the loop from those that are there. */
+START_TEST(one_connection_is_accepted_a_turn)
+{
+	struct task task = { .run = turn_begins };
+	struct endpoint where;
+	struct why why;
+	int clients[5];
+
+	loop_set_up();
+	int fd = listen_on("127.0.0.1:0", &where);
+	struct listener *l = listener_start(fd, &loop, 1, &events, &why);
+	for (int i = 0; i < 5; i++)
+		clients[i] = connect_to(&where);
+	loop_before_wait(loop, &task);
+	LOOP_UNTIL(accepted_all == 5);
+	for (int i = 1; i < 5; i++)
+		ck_assert_int_gt(accepted_in[i], accepted_in[i - 1]);
+	close_accepted();
+	for (int i = 0; i < 5; i++)
+		fd_close(&clients[i]);
+	listener_free(&l);
+	loop_free(&loop);
+	fd_close(&fd);
 }
 END_TEST
 
@@ -319,6 +355,7 @@ END_TEST
 
 TEST_MAIN("net/listener", a_connection_arrives_with_both_ends_and_flags,
 	a_connection_to_any_address_knows_which, a_unix_socket_is_accepted_on_too,
-	connections_that_stay_are_spread_over_all_loops, a_busy_loop_gives_connections_away,
-	a_connection_on_its_way_to_a_loop_that_ends_is_closed, nothing_is_accepted_after_the_stop,
+	one_connection_is_accepted_a_turn, connections_that_stay_are_spread_over_all_loops,
+	a_busy_loop_gives_connections_away, a_connection_on_its_way_to_a_loop_that_ends_is_closed,
+	nothing_is_accepted_after_the_stop,
 	without_descriptors_accepting_pauses_and_goes_on_by_itself, what_is_no_socket_is_refused)

@@ -235,6 +235,81 @@ START_TEST(a_stream_left_open_is_closed_with_its_loop)
 }
 END_TEST
 
+/* ---- gone, or deaf, before it was looked at ---------------------------------------------- */
+
+static void count_handle(uv_handle_t *handle, void *count)
+{
+	(void)handle;
+	(*(int *)count)++;
+}
+
+static int handles(void)
+{
+	int count = 0;
+
+	uv_walk(loop_uv(loop), count_handle, &count);
+	return count;
+}
+
+START_TEST(a_peer_that_has_gone_already_costs_no_handle)
+{
+	int before;
+
+	set_up();
+	before = handles();
+	fd_close(&client);
+	loop_turn();
+	ck_assert_int_eq(owner.ends, 1);
+	ck_assert_int_eq(owner.how, STREAM_EOF);
+	ck_assert_int_eq(handles(), before);
+	tear_down();
+}
+END_TEST
+
+static void write_much(struct owner *o)
+{
+	static char much[4 << 20];
+
+	stream_write(o->stream, str_make(much, sizeof much));
+}
+
+START_TEST(a_peer_that_will_say_nothing_is_still_sent_all)
+{
+	char octets[65536];
+	size_t got = 0;
+	ssize_t n;
+
+	set_up();
+	owner.on_end = write_much;
+	shutdown(client, SHUT_WR);
+	while (got < 4 << 20) {
+		loop_turn();
+		n = recv(client, octets, sizeof octets, MSG_DONTWAIT);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	ck_assert_int_eq(owner.ends, 1);
+	LOOP_UNTIL(owner.drains == 1);
+	tear_down();
+}
+END_TEST
+
+START_TEST(a_stream_closed_before_it_was_looked_at_says_its_word_and_waits_for_the_peer)
+{
+	int before;
+
+	set_up();
+	before = handles();
+	stream_write(owner.stream, STR("421 no\r\n"));
+	stream_close(&owner.stream, 10000);
+	client_send(STR("EHLO x\r\n")); /* no reset, which might destroy the word */
+	LOOP_UNTIL(handles() == before + 1);
+	ck_assert(str_equal(client_receive(8), STR("421 no\r\n")));
+	fd_close(&client);
+	LOOP_UNTIL(handles() == before);
+	tear_down();
+}
+END_TEST
+
 START_TEST(what_cannot_be_polled_ends_in_an_error)
 {
 	loop_set_up();
@@ -255,4 +330,7 @@ TEST_MAIN("net/stream: the end", the_end_of_the_peer_is_told_once_and_output_sti
 	a_reply_before_the_close_survives_what_the_peer_still_sends,
 	a_close_waits_for_a_slow_reader, a_close_does_not_wait_longer_than_it_was_told,
 	a_lingering_stream_ends_with_its_loop, a_stream_left_open_is_closed_with_its_loop,
+	a_peer_that_has_gone_already_costs_no_handle,
+	a_peer_that_will_say_nothing_is_still_sent_all,
+	a_stream_closed_before_it_was_looked_at_says_its_word_and_waits_for_the_peer,
 	what_cannot_be_polled_ends_in_an_error)
