@@ -17,19 +17,6 @@
 
 /* ---- what a route says ----------------------------------------------------------------------- */
 
-static const char *const tls_names[] = { [TMAIL_TLS_UNSET] = "",
-	[TMAIL_TLS_NONE] = "none",
-	[TMAIL_TLS_MAY] = "may",
-	[TMAIL_TLS_ENCRYPT] = "encrypt",
-	[TMAIL_TLS_VERIFY] = "verify",
-	[TMAIL_TLS_DANE] = "dane",
-	[TMAIL_TLS_SMTPS] = "smtps" };
-
-static const char *tls_name(uint32_t tls)
-{
-	return tls < sizeof tls_names / sizeof *tls_names ? tls_names[tls] : "?";
-}
-
 /* "5/s", as it can be written (base/num.h). */
 static void rate_text(struct buf *out, const struct route_limits *limits)
 {
@@ -109,7 +96,7 @@ static void host_row(const struct way *way, const struct way_host *h, struct out
 	buf_add_c(&texts[7], h->hop->protocol == TMAIL_PROTOCOL_LMTP ? "lmtp" : "smtp");
 	buf_add(&texts[8], h->addresses);
 	buf_add(&texts[9], h->sources);
-	buf_add_c(&texts[10], tls_name(h->hop->tls));
+	buf_add(&texts[10], h->tls);
 	buf_add(&texts[11], h->hop->login);
 	number_text(&texts[12], r->limits.connections);
 	number_text(&texts[13], r->limits.messages);
@@ -235,8 +222,8 @@ static void host_text(struct buf *out, const struct way *way, const struct way_h
 		buf_printf(out, ", weight %" PRIu32, h->hop->weight);
 	if (h->sources.len)
 		buf_printf(out, ", from %.*s", STR_ARG(h->sources));
-	if (h->hop->tls)
-		buf_printf(out, ", tls %s", tls_name(h->hop->tls));
+	if (h->tls.len)
+		buf_printf(out, ", tls %.*s", STR_ARG(h->tls));
 	if (h->hop->login.len)
 		buf_printf(out, ", login %.*s", STR_ARG(h->hop->login));
 	if (r->limits.connections)

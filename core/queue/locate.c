@@ -82,6 +82,7 @@ static void location_found(void *ctx, const struct dns_addresses *answer)
 
 	search->lookup = NULL;
 	at->status = answer->status;
+	at->secure = answer->secure;
 	at->why = arena_str(all->arena, answer->why);
 	at->ips = ips;
 	at->count = answer->count;

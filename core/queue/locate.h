@@ -12,6 +12,7 @@
 
 struct location { /* of the hop of the same index */
 	enum dns_status status;
+	bool secure;    /* validated by DNSSEC */
 	struct str why; /* TRY_LATER */
 	const struct ip *ips;
 	size_t count, others; /* addresses; those that are not this server's */

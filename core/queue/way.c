@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A dry walk from an address to hosts: the routers on one loop, then the hosts on the loop of
- * their lane, since that knows which of them rest. The asker waits meanwhile.
+ * A dry walk from an address to hosts: the routers on one loop, then the hosts and what TLS each
+ * is to have on the loop of their lane, since that knows which of them rest. The asker waits
+ * meanwhile.
  */
 #include "queue/way.h"
 
@@ -9,6 +10,7 @@
 #include "mail/domain.h"
 #include "queue/attempt.h"
 #include "queue/locate.h"
+#include "queue/policy.h"
 
 #include <semaphore.h>
 
@@ -19,6 +21,9 @@ struct finding {
 	struct subject subject; /* on that loop */
 	struct route_asking asking;
 	struct way *way;
+	struct policy *policy;       /* of the host that is looked at */
+	bool secure[ROUTE_HOPS_MAX]; /* by host: its addresses */
+	size_t at, tried;            /* hosts */
 	sem_t done;
 };
 
@@ -133,6 +138,40 @@ static struct way_host *host_add(struct finding *f, const struct hop *hop)
 	return h;
 }
 
+static void policies_find(struct finding *f);
+
+static void policy_known(struct finding *f)
+{
+	struct way_host *h = &f->way->hosts[f->at++];
+
+	h->tls = policy_text(f->policy, f->way->arena);
+	if (f->policy->refused && h->left_out.len == 0)
+		left_out(h, false, arena_str(f->way->arena, f->policy->why));
+	policy_free(&f->policy);
+}
+
+static void policy_found(void *ctx)
+{
+	struct finding *f = ctx;
+
+	policy_known(f);
+	policies_find(f);
+}
+
+/* Of each host that would be tried, one after another. */
+static void policies_find(struct finding *f)
+{
+	while (f->at < f->tried) {
+		f->policy = policy_new(f->loop, f->generation, settings_of(f), f->way->reference,
+			f->way->hosts[f->at].hop, f->secure[f->at]);
+		if (!policy_find(f->policy, policy_found, f))
+			return;
+		policy_known(f);
+	}
+	subject_end(&f->subject);
+	sem_post(&f->done);
+}
+
 static void located(void *ctx, struct route *r, const struct location *locations)
 {
 	struct finding *f = ctx;
@@ -144,12 +183,13 @@ static void located(void *ctx, struct route *r, const struct location *locations
 
 		h->addresses = addresses_text(f->way->arena, &locations[order[i]]);
 		host_judge(f, h, &locations[order[i]]);
+		f->secure[i] = locations[order[i]].secure;
 	}
 	for (size_t i = 0; i < r->cut; i++)
 		left_out(host_add(f, &r->hops[count + i]), true,
 			STR("this server is as good, or it is this server itself"));
-	subject_end(&f->subject);
-	sem_post(&f->done);
+	f->tried = count;
+	policies_find(f);
 }
 
 static void hosts_look_up(struct task *task)
