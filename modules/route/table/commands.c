@@ -27,6 +27,7 @@ static const struct {
 	{ "verify", TMAIL_TLS_VERIFY },
 	{ "dane", TMAIL_TLS_DANE },
 	{ "smtps", TMAIL_TLS_SMTPS },
+	{ "smtps-verify", TMAIL_TLS_SMTPS_VERIFY },
 };
 
 int route_tls_policy_named(struct str name)
@@ -212,7 +213,7 @@ static bool rest_is_good(struct tmail_call *call, const struct tmail_list *value
 	if (local.len > 0 && !route_local_ip_valid(local, &why))
 		call->host->emit->fail(call, "%s", why.text);
 	else if (route_tls_policy_named(given(values, "tls")) < 0)
-		refuse(call, "tls is none, may, encrypt, verify, dane or smtps, not",
+		refuse(call, "tls is none, may, encrypt, verify, dane, smtps or smtps-verify, not",
 			given(values, "tls"));
 	else if (rate.len > 0 && !num_rate(rate, &count, &ms))
 		refuse(call, "rate is so many in such a time, 5/s or 100/m or 2000/h, not", rate);
@@ -241,26 +242,29 @@ static bool row_take(
 	if (p[3].type == TMAIL_SQL_NULL)
 		p[3] = tmail_sql_integer(1);
 	if (p[5].integer == 0)
-		p[5] = tmail_sql_integer(25);
+		p[5] = tmail_sql_integer(
+			str_starts_case(given(values, "tls"), STR("smtps")) ? 465 : 25);
 	p[6] = text_value(call, given(values, "local-ip"));
 	p[7] = tmail_sql_optional(tmail_value(values, "remote-login"));
 	p[8] = tmail_sql_optional(tmail_value(values, "remote-password"));
 	p[9] = text_value(call, given(values, "tls"));
 	ascii_lower_all((char *)(uintptr_t)p[9].text.data, p[9].text.len);
 	p[12] = text_value(call, given(values, "rate"));
+	p[13] = tmail_sql_integer(given(values, "login-clear").len > 0);
 	return true;
 }
 
 static int add(struct tmail_call *call, const struct tmail_list *values)
 {
-	struct tmail_sql_value parameters[13];
+	struct tmail_sql_value parameters[14];
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
-		.count = 13,
+		.count = 14,
 		.sql = TMAIL_STR("insert into routes (host, mail_from, auth_user, priority,"
 				 " remote_host, remote_port, local_ip, smtp_auth_login,"
-				 " smtp_auth_passwd, tls, connections, messages, rate)"
-				 " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+				 " smtp_auth_passwd, tls, connections, messages, rate,"
+				 " login_clear)"
+				 " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 		.parameters = parameters };
 
 	if (!row_take(call, values, parameters))
@@ -311,6 +315,8 @@ static int list_row(void *ctx, const struct tmail_sql_value *columns, uint32_t n
 	}
 	values[9].data = values[9].len > 0 ? "yes" : "no";
 	values[9].len = strlen(values[9].data);
+	values[14].data = columns[14].integer ? "yes" : "no";
+	values[14].len = strlen(values[14].data);
 	return call->host->emit->row(call, values, ROUTE_COLUMNS);
 }
 
@@ -318,7 +324,8 @@ static int list(struct tmail_call *call, const struct tmail_list *values)
 {
 	static const char *const names[ROUTE_COLUMNS] = { "id:int", "destination", "mail_from",
 		"auth_user", "priority:int", "remote_host", "remote_port:int", "local_ip",
-		"remote_login", "password:bool", "tls", "connections:int", "messages:int", "rate" };
+		"remote_login", "password:bool", "tls", "connections:int", "messages:int", "rate",
+		"login_clear:bool" };
 	struct tmail_sql_result result = { .size = sizeof result };
 	struct tmail_sql_query query = { .size = sizeof query,
 		.sql = TMAIL_STR(ROUTE_SELECT " order by host, priority, id"),
@@ -350,7 +357,10 @@ static const struct tmail_argument add_arguments[] = {
 		"Only for this sender, or senders of this domain." },
 	{ "remote-login", "rl remoteLogin", TMAIL_TYPE_STRING, 0, "Login at the remote host." },
 	{ "remote-password", "rpwd remotePasswd", TMAIL_TYPE_SECRET, 0, "Its password." },
-	{ "tls", NULL, TMAIL_TYPE_STRING, 0, "none, may, encrypt, verify, dane or smtps." },
+	{ "login-clear", NULL, TMAIL_TYPE_BOOL, 0,
+		"The login may be said without TLS, readable by all on the way." },
+	{ "tls", NULL, TMAIL_TYPE_STRING, 0,
+		"none, may, encrypt, verify, dane, smtps or smtps-verify." },
 	{ "connections", NULL, TMAIL_TYPE_INT, 0, "At most so many connections at once." },
 	{ "messages", NULL, TMAIL_TYPE_INT, 0, "At most so many messages on a connection." },
 	{ "rate", NULL, TMAIL_TYPE_STRING, 0,

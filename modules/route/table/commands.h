@@ -9,11 +9,12 @@
 
 #include <tmail/module.h>
 
-enum { ROUTE_COLUMNS = 14, ROUTE_VERBS = 3 };
+enum { ROUTE_COLUMNS = 15, ROUTE_VERBS = 3 };
 /* In the order in which rows are read. */
 #define ROUTE_SELECT                                                                               \
 	"select id, host, mail_from, auth_user, priority, remote_host, remote_port, local_ip,"     \
-	" smtp_auth_login, smtp_auth_passwd, tls, connections, messages, rate from routes"
+	" smtp_auth_login, smtp_auth_passwd, tls, connections, messages, rate, login_clear"        \
+	" from routes"
 
 extern const struct tmail_verb route_verbs[ROUTE_VERBS];
 

@@ -71,6 +71,7 @@ static bool same_way(const struct route *a, const struct route *b)
 {
 	return a->priority == b->priority && a->port == b->port &&
 		a->connections == b->connections && a->messages == b->messages &&
+		a->login_clear == b->login_clear &&
 		str_equal_case(a->remote_host, b->remote_host) &&
 		str_equal(a->local_ip, b->local_ip) && str_equal(a->login, b->login) &&
 		str_equal(a->password, b->password) && str_equal_case(a->tls, b->tls) &&

@@ -18,6 +18,7 @@ struct route {
 	struct str remote_host, local_ip, login, password, tls;
 	int64_t connections, messages; /* at once, on one connection; 0: the core's */
 	struct str rate;               /* "5/s"; empty: none */
+	bool login_clear;              /* the login may be said without TLS */
 	uint32_t weight;               /* so many rows were the same but for their ids */
 	struct route *next; /* of the same user, sender and host, in the order of their ids */
 };

@@ -53,6 +53,7 @@ static int row_add(void *ctx, const struct tmail_sql_value *columns, uint32_t n)
 	route.connections = columns[11].integer;
 	route.messages = columns[12].integer;
 	route.rate = text_at(columns, 13);
+	route.login_clear = columns[14].integer != 0;
 	routes_add(ctx, &route);
 	return 0;
 }
@@ -164,6 +165,7 @@ static bool hop_fill(struct tmail_call *call, struct tmail_hop *hop, const struc
 	hop->login = text_copy(call, route->login);
 	hop->password = text_copy(call, route->password);
 	hop->source_id = (uint32_t)route->id;
+	hop->login_clear = route->login_clear;
 	return hop->host.len == route->remote_host.len && hop->login.len == route->login.len &&
 		hop->source.len == route->local_ip.len && hop->password.len == route->password.len;
 }
@@ -287,6 +289,7 @@ static const struct tmail_migration migrations[] = {
 		"alter table routes add column connections integer;"
 		"alter table routes add column messages integer;"
 		"alter table routes add column rate varchar(32)" },
+	{ 3, "alter table routes add column login_clear integer not null default 0" },
 };
 
 TMAIL_MODULE(table, .name = "route/table", .version = TMAIL_VERSION,
