@@ -260,14 +260,18 @@ static bool policy_go(struct attempt *a)
 	struct queue_loop *ql = a->lane->ql;
 	const struct policy *p = a->policy;
 	const struct client_outcome *rests = host_rests(ql, p->key);
+	bool spoken = p->tls || p->level <= TMAIL_TLS_MAY;
 	char key[ADDRESS_KEY];
 
 	if (p->refused)
 		note_own(a, CLASS_TEMPORARY, p->enhanced, "host %.*s: %.*s",
 			STR_ARG(hop_now(a)->host), STR_ARG(p->why));
+	else if (!spoken)
+		note_own(a, CLASS_TEMPORARY, "4.7.5", "host %.*s: TLS cannot be spoken here",
+			STR_ARG(hop_now(a)->host));
 	else if (rests)
 		note(a, rests);
-	if (p->refused || rests)
+	if (p->refused || !spoken || rests)
 		return false;
 	a->in_clear = p->level == TMAIL_TLS_MAY && queue_settings_now(ql)->tls_fallback &&
 		host_rests(ql, clear_key(a, key));

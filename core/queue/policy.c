@@ -109,8 +109,6 @@ static bool settle(struct policy *p)
 		p->level = TMAIL_TLS_ENCRYPT;
 	if (p->level != TMAIL_TLS_NONE)
 		p->tls = trust_now();
-	if (!p->tls && p->level > TMAIL_TLS_MAY)
-		refuse(p, "4.7.5", STR("TLS is required, and cannot be spoken (tls_failed)"));
 	if (login && p->level == TMAIL_TLS_NONE)
 		refuse(p, "4.7.11", STR("a login is required, and its route is without TLS"));
 	if (p->level == TMAIL_TLS_DANE && (!p->answer || p->answer->tlsa.count == 0))

@@ -22,7 +22,7 @@ struct policy {
 	struct str why;
 	const char *from;      /* "route", "destinations", "domain" or "tls" */
 	struct str kind, text; /* of what the domain says; else empty */
-	struct tls *tls;       /* NULL: of NONE */
+	struct tls *tls;       /* NULL: it cannot be spoken, or must not */
 	struct tls_wanted wanted;
 	/* The host, from where, as whom, and all that the check depends on. */
 	struct str key;

@@ -138,8 +138,6 @@ static struct way_host *host_add(struct finding *f, const struct hop *hop)
 	return h;
 }
 
-static void policies_find(struct finding *f);
-
 static void policy_known(struct finding *f)
 {
 	struct way_host *h = &f->way->hosts[f->at++];
@@ -149,6 +147,8 @@ static void policy_known(struct finding *f)
 		left_out(h, false, arena_str(f->way->arena, f->policy->why));
 	policy_free(&f->policy);
 }
+
+static void policies_find(struct finding *f);
 
 static void policy_found(void *ctx)
 {
