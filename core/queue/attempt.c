@@ -7,6 +7,7 @@
 #include "queue/attempt.h"
 
 #include "queue/locate.h"
+#include "queue/share.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,7 +90,7 @@ static void hop_next(struct attempt *a)
 	while (++a->at < a->count)
 		if (!(a->skip & hop_bit(a)) && hop_try(a))
 			return;
-	deadline_set(&a->idle, 0);
+	deadline_set(&a->late, 0);
 }
 
 /* ---- dialling -------------------------------------------------------------------------- */
@@ -207,7 +208,7 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 /* While destinations wait for a connection, one that may never come is waited for less. */
 static struct client_timeouts timeouts(const struct queue_loop *ql, const struct queue_settings *s)
 {
-	bool scarce = !list_empty(&ql->waiting);
+	bool scarce = share_is_scarce(ql);
 
 	return (struct client_timeouts){ .connect = s->timeout_connect / (scarce ? 4 : 1),
 		.greeting = s->timeout_command,
@@ -416,14 +417,16 @@ static void idle_lost(void *ctx, struct client *c)
 	lane_idle_ended(a->lane, a);
 }
 
-static void idle_over(struct deadline *d)
+static void attempt_is_late(struct deadline *d)
 {
-	struct attempt *a = container_of(d, struct attempt, idle);
+	struct attempt *a = container_of(d, struct attempt, late);
 
 	if (a->client)
 		lane_idle_ended(a->lane, a);
 	else if (a->at >= a->count)
 		lane_failed(a->lane, a, &a->outcome);
+	else if (!lane_hangs(a->lane, a))
+		deadline_set(&a->late, ATTEMPT_HANGS_MS);
 }
 
 void attempt_rest(struct attempt *a)
@@ -435,7 +438,7 @@ void attempt_rest(struct attempt *a)
 	if (settings->max_connection_time > 0 && left < ms)
 		ms = left > 0 ? left : 0;
 	client_watch(a->client, idle_lost, a);
-	deadline_set(&a->idle, ms);
+	deadline_set(&a->late, ms);
 }
 
 /* ---- sending --------------------------------------------------------------------------- */
@@ -526,7 +529,7 @@ static void sent(struct attempt *a, bool usable, bool stale)
 
 void attempt_send(struct attempt *a, struct parcel *p)
 {
-	deadline_clear(&a->idle);
+	deadline_clear(&a->late);
 	if (a->sent > 0)
 		metric_add(METRIC_connections_reused, 1);
 	a->parcel = p;
@@ -556,9 +559,10 @@ struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
 	a->log = (struct log_context){ .fields = &a->id, .count = 1 };
 	if (parcel)
 		attempt_is_for(a, parcel);
-	deadline_init(&a->idle, lane->ql->loop, idle_over);
+	deadline_init(&a->late, lane->ql->loop, attempt_is_late);
 	a->count = route_order(lane->route, a->order);
 	a->at = SIZE_MAX;
+	deadline_set(&a->late, ATTEMPT_HANGS_MS);
 	hop_next(a);
 	return a;
 }
@@ -568,7 +572,7 @@ void attempt_free(struct attempt **ap, bool abort)
 	struct attempt *a = *ap;
 
 	*ap = NULL;
-	deadline_clear(&a->idle);
+	deadline_clear(&a->late);
 	dns_lookup_cancel(&a->lookup);
 	client_connect_cancel(&a->open);
 	policy_free(&a->policy);

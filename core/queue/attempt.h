@@ -12,7 +12,7 @@
 
 #include "net/dns.h"
 
-enum { ATTEMPT_PEERS_MAX = 16 };
+enum { ATTEMPT_PEERS_MAX = 16, ATTEMPT_HANGS_MS = 1000 };
 
 struct attempt {
 	struct link link;      /* of the lane's idle or busy */
@@ -40,8 +40,8 @@ struct attempt {
 	char host_text[320];
 	unsigned sent; /* transactions on this connection */
 	int64_t since,
-		send_at; /* loop_now: it looks for a host, or is connected; the last of them */
-	struct deadline idle;
+		send_at;      /* loop_now: it looks for a host, or is connected; the last of them */
+	struct deadline late; /* it is idle for too long; it hangs; or no host is left */
 	struct sending *sending;
 	struct log_field id; /* for the log: what is told of it is told of those it sends, too */
 	struct log_context log;

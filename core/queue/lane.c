@@ -18,8 +18,9 @@
 
 enum {
 	LANE_COOL_MS = 3000,
-	LANE_SLOW_MS = 5000,  /* a transaction that takes longer */
-	LANE_TURN_MS = 2000,  /* a connection is kept so long while others have none */
+	LANE_SLOW_MS = 5000, /* a transaction that takes longer */
+	LANE_TURN_MS = 2000, /* a connection is kept so long while others have none */
+	GAVE_WAY_MAX = 16,
 	RATE_LATE_US = 10000, /* what timers come late may be made up for */
 	GAP_UNKNOWN_US = 100000,
 	COME_MIN_US = 100000,
@@ -45,8 +46,12 @@ static struct send_lane *lane_of(struct queue_loop *ql, struct route *route)
 	l->ql = ql;
 	l->route = route_ref(route);
 	l->key = l->route->key;
-	/* Who failed lately is first tried by one. */
-	l->limit = hosts_failed(ql, route) ? 1 : LANE_FIRST;
+	/* Who failed lately is first tried by one, as if it would hang. */
+	l->limit = LANE_FIRST;
+	if (hosts_failed(ql, route)) {
+		l->limit = 1;
+		share_pace(l, LANE_SLOW);
+	}
 	deadline_init(&l->next, ql->loop, next_is_due);
 	line_init(&l->line);
 	list_init(&l->idle);
@@ -231,9 +236,7 @@ static bool may_open(struct send_lane *l)
 		if (ql->connections < ql->connections_max)
 			return true;
 	}
-	if (!link_in_list(&l->waiting))
-		list_append(l->open == 0 && l->pace != LANE_SLOW ? &ql->waiting : &ql->wanting,
-			&l->waiting);
+	share_wait(l);
 	return false;
 }
 
@@ -245,8 +248,7 @@ static void attempt_open(struct send_lane *l, struct parcel *bound)
 		line_remove(&l->line, bound, true);
 	else
 		l->opening++;
-	l->open++;
-	l->ql->connections++;
+	share_opened(l, 1);
 	list_remove(&l->waiting);
 	a = attempt_new(l, bound);
 	list_append(&l->busy, &a->link);
@@ -322,12 +324,10 @@ static void lane_pump(struct send_lane *l)
 /* One connection less is busy: those that have none come before those that want more. */
 static void connections_offer(struct queue_loop *ql)
 {
-	struct link *first = list_pop(&ql->waiting);
+	struct send_lane *l = share_next(ql);
 
-	if (!first)
-		first = list_pop(&ql->wanting);
-	if (first)
-		lane_pump(container_of(first, struct send_lane, waiting));
+	if (l)
+		lane_pump(l);
 }
 
 /* Others first, who may close yet another of this lane. */
@@ -344,8 +344,7 @@ static void lane_go_on(struct send_lane *l)
 static void connection_closed(struct send_lane *l, struct attempt *a, bool abort)
 {
 	attempt_take(l, a);
-	l->open--;
-	l->ql->connections--;
+	share_opened(l, -1);
 	if (l->open == 0)
 		list_remove(&l->waiting); /* from now on it waits for its first one */
 	attempt_free(&a, abort);
@@ -364,7 +363,7 @@ static bool attempt_is_spent(struct send_lane *l, const struct attempt *a)
 		return true;
 	if (settings->max_connection_time > 0 && age >= settings->max_connection_time * 1000)
 		return true;
-	return !list_empty(&l->ql->waiting) && (l->open > 1 || age >= LANE_TURN_MS * 1000LL);
+	return share_is_wanted_of(l) && (l->open > 1 || age >= LANE_TURN_MS * 1000LL);
 }
 
 static void attempt_next(struct send_lane *l, struct attempt *a)
@@ -386,6 +385,7 @@ static void attempt_next(struct send_lane *l, struct attempt *a)
 void lane_connected(struct send_lane *l, struct attempt *a)
 {
 	l->cool_until = 0;
+	l->gave_way = 0;
 	a->since = loop_now(l->ql->loop);
 	if (a->bound) {
 		a->bound = false;
@@ -433,8 +433,6 @@ static void all_fail(struct send_lane *l, const struct attempt *a, const struct 
 
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o)
 {
-	if (loop_now(l->ql->loop) - a->since > LANE_SLOW_MS * 1000LL)
-		l->pace = LANE_SLOW;
 	lane_shrink(l, a);
 	if (a->bound) {
 		struct parcel *p = a->parcel;
@@ -451,12 +449,28 @@ void lane_failed(struct send_lane *l, struct attempt *a, const struct client_out
 	connection_closed(l, a, true);
 }
 
+bool lane_hangs(struct send_lane *l, struct attempt *a)
+{
+	int64_t age = loop_now(l->ql->loop) - a->since;
+
+	share_pace(l, LANE_SLOW);
+	if (!share_is_wanted_of(l) || age < ATTEMPT_HANGS_MS * 1000LL << l->gave_way)
+		return false;
+	l->gave_way += l->gave_way < GAVE_WAY_MAX;
+	if (a->bound)
+		lane_put_back(l, a->parcel);
+	else
+		l->opening--;
+	connection_closed(l, a, true);
+	return true;
+}
+
 /* What a transaction's length and end say of the destination. */
 static void lane_learn(struct send_lane *l, const struct attempt *a, enum lane_news news)
 {
 	int64_t now = loop_now(l->ql->loop);
 
-	l->pace = now - a->send_at < LANE_SLOW_MS * 1000LL ? LANE_BRISK : LANE_SLOW;
+	share_pace(l, now - a->send_at < LANE_SLOW_MS * 1000LL ? LANE_BRISK : LANE_SLOW);
 	if (l->last_end != 0 && l->line.count > 0)
 		l->gap = l->gap ? (7 * l->gap + now - l->last_end) / 8 : now - l->last_end;
 	l->last_end = now;

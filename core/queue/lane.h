@@ -29,6 +29,7 @@ struct send_lane {
 	int64_t cut_at;       /* when it last shrank; times here are loop_now */
 	int64_t cool_until;   /* no further connection is opened before */
 	enum lane_pace pace;
+	unsigned gave_way;              /* so often since one connected */
 	int64_t next_at;                /* with a rate: when the next message may go */
 	struct deadline next;           /* then */
 	int64_t last_end, gap, come_at; /* of transactions, between two, and see turn_away */
@@ -47,6 +48,10 @@ void lanes_close(struct queue_loop *ql, bool busy);
 
 /* What attempts tell their lane. */
 void lane_connected(struct send_lane *l, struct attempt *a);
+/* It has looked for a host for another ATTEMPT_HANGS_MS. While others wait for their first connection
+ * that is enough, and twice as much each time after: true, the attempt is freed, and what waits is
+ * none the worse. */
+bool lane_hangs(struct send_lane *l, struct attempt *a);
 /* No host could be reached. The attempt is freed. */
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o);
 /* A transaction is over; the parcel has been dealt with. usable: for another. */

@@ -105,6 +105,7 @@ static struct queue_loop *loop_part_new(struct loop *loop)
 	list_init(&ql->commits);
 	list_init(&ql->spools);
 	list_init(&ql->waiting);
+	list_init(&ql->lagging);
 	list_init(&ql->wanting);
 	list_init(&ql->idle);
 	subject_init(&ql->subject, loop, queue.generation);

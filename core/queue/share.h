@@ -19,8 +19,18 @@ bool share_take(struct queue_loop *ql, struct str domain);
 void share_give(struct queue_loop *ql, struct str domain);
 
 /* May the lane have one more of its loop's connections, of which `busy` do not lie idle? The first
- * one almost always: whose transactions are slow leave a quarter to the others. More as long as
- * few are in use, and who is quick as long as there are some. */
+ * one almost always: all who are slow together have half. More as long as few are in use, and who
+ * is quick as long as there are some. */
 bool share_of_connections(const struct send_lane *l, unsigned busy);
+/* How long things take there, as it has turned out; and so many connections more, or less. */
+void share_pace(struct send_lane *l, enum lane_pace pace);
+void share_opened(struct send_lane *l, int more);
+
+/* It may not, and waits until it is next: who has none comes before who wants more. */
+void share_wait(struct send_lane *l);
+struct send_lane *share_next(struct queue_loop *ql); /* takes it out; NULL: nobody waits */
+/* Somebody waits for his first one; or, of those in the same case as this lane. */
+bool share_is_scarce(const struct queue_loop *ql);
+bool share_is_wanted_of(const struct send_lane *l);
 
 #endif

@@ -40,9 +40,11 @@ struct queue_loop {
 	uint64_t routers_moved;        /* table_moved of queue.routers, when last looked at */
 	unsigned routes_forgotten;     /* how often: no earlier question is kept */
 	struct map asking;             /* questions for routes under way, by domain: share.c */
-	struct link waiting, wanting;  /* lanes that wait for their first connection; for more */
+	struct link waiting, lagging;  /* lanes that wait for their first connection; slow ones */
+	struct link wanting;           /* for more */
 	struct link idle;              /* attempts, idle for longest first */
 	unsigned connections, connections_max, idle_count;
+	unsigned slow; /* connections of lanes that are slow */
 	unsigned busy; /* works, and injections */
 	struct deadline tick;
 	bool draining;

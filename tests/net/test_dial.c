@@ -5,6 +5,7 @@
 #include "net/dial.h"
 
 #include "tests/lib/folder.h"
+#include "tests/lib/silent.h"
 #include "tests/net/net.h"
 
 #include <errno.h>
@@ -48,33 +49,6 @@ static struct endpoint nobody(void)
 
 	fd_close(&fd);
 	return where;
-}
-
-/* One that never answers: its backlog is full. */
-struct silent {
-	struct endpoint where;
-	int fd, fill[8];
-};
-
-static void silent_make(struct silent *s)
-{
-	struct sockaddr_storage address;
-
-	s->fd = listen_on("127.0.0.1:0", &s->where);
-	ck_assert_int_eq(listen(s->fd, 0), 0);
-	socklen_t len = endpoint_sockaddr(&s->where, &address);
-	for (int i = 0; i < 8; i++) {
-		s->fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		if (connect(s->fill[i], (struct sockaddr *)&address, len) != 0)
-			ck_assert_int_eq(errno, EINPROGRESS);
-	}
-}
-
-static void silent_free(struct silent *s)
-{
-	for (int i = 0; i < 8; i++)
-		fd_close(&s->fill[i]);
-	fd_close(&s->fd);
 }
 
 START_TEST(a_peer_that_listens_is_reached)

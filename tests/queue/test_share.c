@@ -67,10 +67,70 @@ START_TEST(the_first_connection_is_had_almost_always)
 	ck_assert(may(LANE_NEW, 0, 199, 200));
 	ck_assert(!may(LANE_NEW, 0, 200, 200));
 	ck_assert(may(LANE_BRISK, 0, 199, 200));
-	/* Slow ones leave a quarter. */
-	ck_assert(may(LANE_SLOW, 0, 149, 200));
-	ck_assert(!may(LANE_SLOW, 0, 150, 200));
-	ck_assert(may(LANE_SLOW, 0, 0, 1));
+	ck_assert(may(LANE_SLOW, 0, 199, 200));
+}
+END_TEST
+
+START_TEST(all_who_are_slow_have_half_together)
+{
+	struct queue_loop ql = { .connections_max = 5 };
+	struct send_lane quick = { .ql = &ql }, slow = { .ql = &ql }, other = { .ql = &ql };
+
+	share_opened(&quick, 1);
+	share_opened(&slow, 1);
+	share_opened(&slow, 1);
+	ck_assert_uint_eq(ql.slow, 0);
+	share_pace(&slow, LANE_SLOW);
+	share_pace(&slow, LANE_SLOW);
+	share_pace(&other, LANE_SLOW);
+	ck_assert_uint_eq(ql.slow, 2);
+	ck_assert(share_of_connections(&other, 3));
+	share_opened(&slow, 1);
+	ck_assert_uint_eq(ql.slow, 3);
+	ck_assert(!share_of_connections(&other, 4));
+	ck_assert(share_of_connections(&(struct send_lane){ .ql = &ql }, 4));
+	share_pace(&slow, LANE_BRISK);
+	share_opened(&slow, -1);
+	ck_assert_uint_eq(ql.slow, 0);
+	ck_assert_uint_eq(ql.connections, 3);
+	ck_assert_uint_eq(slow.open, 2);
+}
+END_TEST
+
+START_TEST(who_has_none_is_next_and_who_is_slow_up_to_a_half)
+{
+	struct queue_loop ql = { .connections_max = 8 };
+	struct send_lane more = { .ql = &ql, .open = 1 }, slow[4], quick[3];
+
+	list_init(&ql.waiting);
+	list_init(&ql.lagging);
+	list_init(&ql.wanting);
+	share_wait(&more);
+	ck_assert(!share_is_scarce(&ql));
+	for (unsigned i = 0; i < 4; i++) {
+		slow[i] = (struct send_lane){ .ql = &ql, .pace = LANE_SLOW };
+		share_wait(&slow[i]);
+	}
+	ck_assert(share_is_scarce(&ql));
+	ck_assert(share_is_wanted_of(&slow[0]) && !share_is_wanted_of(&more));
+	for (unsigned i = 0; i < 3; i++) {
+		quick[i] = (struct send_lane){ .ql = &ql };
+		share_wait(&quick[i]);
+		share_wait(&quick[i]); /* waits already */
+	}
+	ck_assert(share_is_wanted_of(&more));
+	/* A quarter in any case, then those who are not slow, then up to half. */
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_ptr_eq(share_next(&ql), &slow[i]);
+		share_opened(&slow[i], 1);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_ptr_eq(share_next(&ql), &quick[i]);
+	ck_assert_ptr_eq(share_next(&ql), &slow[2]);
+	share_opened(&slow[2], 2);
+	ck_assert_ptr_eq(share_next(&ql), &more);
+	ck_assert_ptr_null(share_next(&ql));
+	ck_assert(share_is_scarce(&ql));
 }
 END_TEST
 
@@ -89,4 +149,5 @@ END_TEST
 
 TEST_MAIN("queue/share", one_alone_may_have_much_and_many_little_each,
 	questions_for_one_domain_are_bounded, the_first_connection_is_had_almost_always,
+	all_who_are_slow_have_half_together, who_has_none_is_next_and_who_is_slow_up_to_a_half,
 	more_are_for_who_is_quick_or_while_there_are_plenty)
