@@ -16,8 +16,9 @@
 
 enum { SMTP_PORT = 25, SMTPS_PORT = 465 };
 enum { ROUTES_KEPT_MAX = 20000, ROUTE_TTL_MAX = 3600 };
-/* Seconds: whoever asks again meanwhile hears at once that it cannot be said now. */
-enum { ROUTE_FAILED_TTL = 30 };
+/* What could not be said now is so for as long as it took to find that out, within these: whoever
+ * asks again meanwhile hears at once. */
+enum { FAILED_MIN_US = 1000000, FAILED_MAX_US = 30000000 };
 
 struct kept {
 	struct str key;
@@ -304,14 +305,24 @@ struct route *route_kept(struct queue_loop *ql, const struct tmail_route_ask *as
 	return r;
 }
 
+/* Microseconds. */
+static int64_t time_to_keep(const struct route_asking *a, const struct route *r)
+{
+	int64_t took = loop_now(a->ql->loop) - a->began;
+
+	if (r->status != TMAIL_TRY_LATER)
+		return (int64_t)a->ttl * 1000000;
+	return took < FAILED_MIN_US ? FAILED_MIN_US : took < FAILED_MAX_US ? took : FAILED_MAX_US;
+}
+
 static void route_keep(const struct route_asking *a, struct route *r)
 {
-	uint32_t ttl = r->status == TMAIL_TRY_LATER ? ROUTE_FAILED_TTL : a->ttl;
+	int64_t keep = a->ql ? time_to_keep(a, r) : 0;
 	struct map *routes;
 	struct buf key = { 0 };
 	struct kept *k, *before;
 
-	if (!a->ql || ttl == 0)
+	if (keep == 0)
 		return;
 	kept_follow(a->ql);
 	if (a->asked != a->ql->routes_forgotten)
@@ -323,7 +334,7 @@ static void route_keep(const struct route_asking *a, struct route *r)
 	k = must_alloc(sizeof *k + key.len);
 	memcpy(k->text, key.data ? key.data : "", key.len);
 	k->key = str_make(k->text, key.len);
-	k->until = loop_now(a->ql->loop) + (int64_t)ttl * 1000000;
+	k->until = loop_now(a->ql->loop) + keep;
 	k->route = route_ref(r);
 	before = map_remove(routes, k->key);
 	if (before)
@@ -515,9 +526,11 @@ struct route *route_ask(struct route_asking *a)
 	if (r)
 		return r;
 	a->router = 0;
-	if (a->ql)
+	if (a->ql) {
 		kept_follow(a->ql);
-	a->asked = a->ql ? a->ql->routes_forgotten : 0;
+		a->began = loop_now(a->ql->loop);
+		a->asked = a->ql->routes_forgotten;
+	}
 	a->ttl = ROUTE_TTL_MAX;
 	a->any_sender = true;
 	a->ask.size = sizeof a->ask;

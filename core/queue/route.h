@@ -64,6 +64,7 @@ struct route_asking {
 	struct tmail_route_answer answer;
 	unsigned router; /* the n-th is being asked */
 	unsigned asked;  /* ql->routes_forgotten, when it began */
+	int64_t began;   /* loop_now */
 	uint32_t ttl;    /* what all that were asked allow */
 	bool any_sender;
 };

@@ -40,8 +40,8 @@ struct house_route {
 	int status;
 	unsigned port, port2; /* of 127.0.0.1; port2 is less preferred */
 	uint32_t protocol, tls, ttl, code;
-	const char *why, *destination, *host, *host2, *source;
-	bool any_sender, pending;
+	const char *why, *destination, *host, *host2, *source, *login, *password;
+	bool any_sender, pending, login_clear, secure;
 	uint32_t connections, messages, rate_count, rate_ms, source_id;
 };
 __attribute__((unused)) static struct house_route house_routes[8];
@@ -57,14 +57,19 @@ static const struct house_route *house_route_of(struct str domain)
 	return NULL;
 }
 
+struct house_pending {
+	struct tmail_call *call;
+	int status;
+};
+
 static void *house_resume(void *arg)
 {
-	struct tmail_call *call = arg;
+	struct house_pending pending = *(struct house_pending *)arg;
 
 	do
 		usleep(1000);
 	while (house_routers_wait);
-	call->host->resume(call, TMAIL_OK);
+	pending.call->host->resume(pending.call, pending.status);
 	return NULL;
 }
 
@@ -96,19 +101,28 @@ static int house_route(struct tmail_call *call, const void *question, void *answ
 			.protocol = (uint16_t)r->protocol,
 			.tls = r->tls,
 			.source_id = r->source_id,
+			.secure = r->secure,
+			.login_clear = r->login_clear,
 			.host = { "127.0.0.1", 9 } };
 		if (r->host)
 			hops[i].host = (struct tmail_str){ r->host, strlen(r->host) };
 		if (i == 1 && r->host2)
 			hops[i].host = (struct tmail_str){ r->host2, strlen(r->host2) };
+		if (r->login) {
+			hops[i].login = (struct tmail_str){ r->login, strlen(r->login) };
+			hops[i].password = (struct tmail_str){ r->password, strlen(r->password) };
+		}
 		if (r->source)
 			hops[i].source = (struct tmail_str){ r->source, strlen(r->source) };
 	}
 	out->hops = (struct tmail_list){ hops, r->port2 ? 2 : 1, sizeof *hops };
-	if (r->status == TMAIL_OK && r->pending) {
+	if (r->pending) {
+		struct house_pending *pending =
+			call->host->alloc(call, sizeof *pending, TMAIL_SCOPE_CALL);
 		pthread_t thread;
 
-		must(pthread_create(&thread, NULL, house_resume, call) == 0);
+		*pending = (struct house_pending){ call, r->status };
+		must(pthread_create(&thread, NULL, house_resume, pending) == 0);
 		pthread_detach(thread);
 		return TMAIL_PENDING;
 	}

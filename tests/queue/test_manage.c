@@ -280,6 +280,24 @@ START_TEST(what_is_retried_forgets_the_route_it_had)
 }
 END_TEST
 
+START_TEST(what_is_retried_forgets_that_its_router_could_say_nothing)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+
+	router_to(peer_port(peer), 0);
+	house_routes[0].status = TMAIL_TRY_LATER;
+	house_still = clock_mono(); /* for as long as that is kept */
+	house_open("retry = [\"1h\"];", HOUSE_ROUTER);
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_DEFERRED);
+	house_routes[0].status = TMAIL_OK;
+	ck_assert_uint_eq(act(&all, QUEUE_RETRY, ""), 1);
+	memory_wait_ended(1);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
 START_TEST(what_waits_in_the_lane_of_an_old_route_goes_the_new_way)
 {
 	struct peer *old = crowded(), *other = peer_server(NULL, 0, 0);
@@ -611,6 +629,7 @@ TEST_MAIN("queue/manage", what_is_in_the_queue_is_found_and_counted,
 	what_cannot_be_read_now_is_not_bounced_behind_the_senders_back,
 	what_waits_in_a_lane_is_discarded_at_once, what_waits_in_a_lane_is_bounced_at_once,
 	what_waits_in_a_lane_is_held_and_released, what_is_retried_forgets_the_route_it_had,
+	what_is_retried_forgets_that_its_router_could_say_nothing,
 	what_waits_in_the_lane_of_an_old_route_goes_the_new_way,
 	what_waits_for_a_host_that_says_nothing_goes_the_new_way,
 	what_was_at_one_host_and_waits_for_the_next_goes_the_new_way,

@@ -7,6 +7,8 @@
 #include "host/table.h"
 #include "queue/route.h"
 
+#include <poll.h>
+
 static struct peer *peer;
 
 /* A router that knows nobody: how long others' answers may be kept is its word too. */
@@ -177,24 +179,71 @@ START_TEST(a_refusal_bounces_and_a_later_defers)
 }
 END_TEST
 
+static void defers(unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		house_sends("", "a@later.org");
+		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
+	}
+}
+
 START_TEST(what_cannot_be_said_now_is_not_asked_again_at_once)
+{
+	open_at(HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "", .status = TMAIL_TRY_LATER };
+	house_still = clock_mono();
+	defers(0, 10);
+	house_ahead += 999999;
+	defers(10, 20);
+	ck_assert_uint_le(house_routed, HOUSE_LOOPS);
+	house_ahead += 1;
+	defers(20, 21);
+	ck_assert_uint_gt(house_routed, 1);
+	ck_assert_uint_le(house_routed, HOUSE_LOOPS + 1);
+	close_all();
+}
+END_TEST
+
+START_TEST(the_longer_that_took_to_find_out_the_longer_it_is_kept)
 {
 	unsigned asked;
 
 	open_at(HOUSE_ROUTER);
-	house_routes[0] = (struct house_route){ .domain = "", .status = TMAIL_TRY_LATER };
-	for (unsigned i = 0; i < 10; i++) {
+	house_routes[0] =
+		(struct house_route){ .domain = "", .status = TMAIL_TRY_LATER, .pending = true };
+	house_still = clock_mono();
+	house_routers_wait = true;
+	for (unsigned i = 0; i < 20; i++) /* both loops ask */
 		house_sends("", "a@later.org");
+	while (house_routed < 20)
+		poll(NULL, 0, 1);
+	house_ahead += 20 * 1000000LL;
+	house_routers_wait = false;
+	defers(20, 21);
+	for (unsigned i = 0; i < 20; i++)
 		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
-	}
-	ck_assert_uint_le(house_routed, HOUSE_LOOPS);
 	asked = house_routed;
-	house_ahead += 31 * 1000000LL;
-	for (unsigned i = 10; i < 14; i++) {
-		house_sends("", "a@later.org");
-		memory_wait_fate(i, 0, TMAIL_FATE_DEFERRED);
-	}
-	ck_assert_uint_gt(house_routed, asked);
+	house_ahead += 19999999;
+	defers(21, 31);
+	ck_assert_uint_eq(house_routed, asked);
+	house_ahead += 1;
+	defers(31, 32);
+	ck_assert_uint_eq(house_routed, asked + 1);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_router_that_has_changed_is_asked_again_at_once)
+{
+	open_at(HOUSE_ROUTER);
+	house_routes[0].status = TMAIL_TRY_LATER;
+	house_still = clock_mono();
+	defers(0, 10);
+	house_routes[0].status = TMAIL_OK;
+	defers(10, 12);
+	table_move(table_of(TMAIL_ROUTER));
+	house_sends("s@x.org", "a@later.org");
+	memory_wait_ended(1);
 	close_all();
 }
 END_TEST
@@ -422,7 +471,8 @@ TEST_MAIN("queue/route", an_answer_for_any_sender_is_kept_for_its_domain,
 	an_answer_is_kept_as_those_before_it_allow, what_a_router_takes_back_is_forgotten_at_once,
 	an_answer_that_may_not_be_kept_is_asked_for_again, a_router_may_take_its_time,
 	a_refusal_bounces_and_a_later_defers, what_cannot_be_said_now_is_not_asked_again_at_once,
-	without_routers_mail_waits_and_says_why,
+	the_longer_that_took_to_find_out_the_longer_it_is_kept,
+	a_router_that_has_changed_is_asked_again_at_once, without_routers_mail_waits_and_says_why,
 	destinations_that_are_named_alike_share_their_connections,
 	the_lowest_priority_is_first_and_weights_draw_among_equals,
 	hosts_that_are_no_better_than_this_server_are_left_out,
