@@ -38,8 +38,8 @@ struct work_recipient {
 	char status[16];
 	bool expired;
 	uint8_t stop; /* enum recipient_stop */
-	/* Of who lives, kept by the store: DELAYED, that was told; DELIVERED, RELAYED, it was taken,
-	 * and that is still to be told. */
+	/* Of who lives, kept by the store: DELAYED, that was told; DELIVERED, RELAYED, it was
+	 * taken, and that is still to be told. */
 	uint8_t note;
 };
 

@@ -52,9 +52,9 @@ enum tmail_queue_change {
 	TMAIL_QUEUE_DUE = 5      /* living recipients become due at `due` (flush, retry) */
 };
 
-/* Of one op. What the core does about an ADD: NO and NEVER are told to who sent it, UNKNOWN is asked
- * about by CHECK. About an outcome of a delivery (OUTCOME, END, HOLD): NO and UNKNOWN are asked
- * again until they are something else, since it is true; so said again it must change nothing. */
+/* Of one op. What the core does about an ADD: NO and NEVER are told to who sent it, UNKNOWN is
+ * asked about by CHECK. About an outcome of a delivery (OUTCOME, END, HOLD): NO and UNKNOWN are
+ * asked again until they are something else, since it is true; said again it changes nothing. */
 enum tmail_queue_result {
 	TMAIL_QUEUE_DURABLE = 0, /* kept; OUTCOME, END: also when just that was kept before */
 	TMAIL_QUEUE_NO = 1,      /* not now, and nothing of it is kept; `why` says it (disk full) */
@@ -62,9 +62,9 @@ enum tmail_queue_result {
 	TMAIL_QUEUE_LOST = 3,    /* OUTCOME: the claim had run out, and another node has the
 	                            recipient; END: has one that lives. Nothing of it is kept, and
 	                            the core asks no more: it is the other's to say */
-	TMAIL_QUEUE_NEVER = 4    /* nothing of it is kept, and never would be: what it is about is not
-	                            there or has its end, or the op is no good. The core logs an
-	                            error and asks no more; a claim, if there is one, stays */
+	TMAIL_QUEUE_NEVER = 4    /* nothing of it is kept, and never would be: what it is about is
+	                            not there or has its end, or the op is no good. The core logs
+	                            an error and asks no more; a claim, if there is one, stays */
 };
 
 struct tmail_queue_op {

@@ -114,6 +114,8 @@ static void worker_turn(struct rig *rig, unsigned turn, struct arena *arena)
 	struct tmail_queue_read read = { .size = sizeof read, .limit = 10000 };
 	struct tmail_queue_reserve room = { .size = sizeof room, .octets = 1000 };
 	struct tmail_queue_counts counts = { .size = sizeof counts };
+	struct tmail_queue_given_back back;
+	struct tmail_queue_release release = { sizeof release, { &back, 1, sizeof back } };
 	struct tmail_id last = { 0, 0 };
 	struct tmail_queue_find find = {
 		.size = sizeof find, .limit = 50, .found = entry_seen, .ctx = &last
@@ -123,6 +125,10 @@ static void worker_turn(struct rig *rig, unsigned turn, struct arena *arena)
 	ck_assert_int_eq(store_claim(rig->store, &claim, &memory, &claimed), TMAIL_OK);
 	TMAIL_EACH(struct tmail_queue_entry, e, claimed.entries) {
 		atomic_fetch_add(&rig->claimed[e->id.lo], 1);
+		if (turn % 3 == 0) { /* so that nobody has it again */
+			back = (struct tmail_queue_given_back){ e->id, e->recipient, INT64_MAX };
+			store_release(rig->store, &release);
+		}
 		read.id = e->id;
 		if (store_read(rig->store, &read, &memory, &content) == TMAIL_OK)
 			ck_assert_uint_eq(content.total, 1500);
