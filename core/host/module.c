@@ -97,23 +97,20 @@ static const char *module_find(const char *name, const char *const *dirs, struct
 
 /* Binds every symbol now: libltdl would leave that to the first call, which would end the server,
  * and says only "file not found" for a symbol or a library that is missing. */
-static bool file_binds(const char *file, struct why *why)
+static void *file_bind(const char *file, struct why *why)
 {
-	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+	void *bound = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 
-	if (!handle)
-		return why_set(why, "%s cannot be opened: %s", file, dlerror());
-	dlclose(handle);
-	return true;
+	if (!bound)
+		why_set(why, "%s cannot be opened: %s", file, dlerror());
+	return bound;
 }
 
-static lt_dlhandle file_open(const char *file, struct why *why)
+static lt_dlhandle bound_open(const char *file, struct why *why)
 {
 	lt_dladvise advise;
 	lt_dlhandle handle;
 
-	if (!file_binds(file, why))
-		return NULL;
 	if (lt_dladvise_init(&advise) != 0) {
 		why_set(why, "libltdl: %s", lt_dlerror());
 		return NULL;
@@ -124,6 +121,19 @@ static lt_dlhandle file_open(const char *file, struct why *why)
 	if (!handle)
 		why_set(why, "%s cannot be opened: %s", file, lt_dlerror());
 	lt_dladvise_destroy(&advise);
+	return handle;
+}
+
+/* Closed only when libltdl has it: else all would be mapped and bound again. */
+static lt_dlhandle file_open(const char *file, struct why *why)
+{
+	void *bound = file_bind(file, why);
+	lt_dlhandle handle;
+
+	if (!bound)
+		return NULL;
+	handle = bound_open(file, why);
+	dlclose(bound);
 	return handle;
 }
 
