@@ -195,8 +195,10 @@ static bool index_connect(struct index *index, const char *path, struct why *why
 		close(fd);
 	if (sqlite3_open_v2(path, &index->db, flags, NULL) != SQLITE_OK)
 		return index_failed(index, why, "cannot be opened");
-	/* The store's lock is held, so nobody else has business here. */
+	/* The store's lock is held, so nobody else has business here. A file that is made is not
+	 * flushed before it has rows: one that a power cut leaves torn is made anew. */
 	if (!index_exec(index, "PRAGMA locking_mode=EXCLUSIVE", why) ||
+		!index_exec(index, "PRAGMA synchronous=OFF", why) ||
 		!index_exec(index, "PRAGMA journal_mode=WAL", why) ||
 		!index_exec(index, "PRAGMA synchronous=NORMAL", why) ||
 		!index_exec(index, "PRAGMA wal_autocheckpoint=0", why) ||
