@@ -211,6 +211,8 @@ enum scram_result scram_step(struct scram *s, struct str in, struct str binding,
 	s->lookup = lookup;
 	status = gsasl_step(s->session, in.data, in.len, &challenge, &len);
 	s->lookup = NULL;
+	if (s->later) /* the library would go on with a salt of its own */
+		status = GSASL_MALLOC_ERROR;
 	if (status == GSASL_OK || status == GSASL_NEEDS_MORE)
 		buf_add(out, str_make(challenge, len));
 	gsasl_free(challenge);
@@ -218,5 +220,5 @@ enum scram_result scram_step(struct scram *s, struct str in, struct str binding,
 		return SCRAM_RIGHT;
 	if (status == GSASL_NEEDS_MORE)
 		return SCRAM_MORE;
-	return s->later || status == GSASL_MALLOC_ERROR ? SCRAM_LATER : SCRAM_WRONG;
+	return status == GSASL_MALLOC_ERROR ? SCRAM_LATER : SCRAM_WRONG;
 }
