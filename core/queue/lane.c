@@ -26,6 +26,7 @@ enum {
 	COME_MIN_US = 100000,
 	COME_MAX_US = 120000000
 };
+#define UNSERVED_US (INT64_C(3600) * 1000000) /* nobody was taken for so long */
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -46,6 +47,7 @@ static struct send_lane *lane_of(struct queue_loop *ql, struct route *route)
 	l->ql = ql;
 	l->route = route_ref(route);
 	l->key = l->route->key;
+	l->taken_at = loop_now(ql->loop);
 	/* Who failed lately is first tried by one, as if it would hang. */
 	l->limit = LANE_FIRST;
 	if (hosts_failed(ql, route)) {
@@ -169,6 +171,7 @@ static void turn_away(struct send_lane *l, struct parcel *p)
 	metric_add(METRIC_turned_away, 1);
 	line_remove(&l->line, p, false);
 	p->untouched = true;
+	p->unserved = now - l->taken_at > UNSERVED_US;
 	p->come_again = clock_wall() + (wait > COME_MIN_US ? wait : COME_MIN_US);
 	parcel_return(p);
 }
@@ -474,6 +477,8 @@ static void lane_learn(struct send_lane *l, const struct attempt *a, enum lane_n
 	if (l->last_end != 0 && l->line.count > 0)
 		l->gap = l->gap ? (7 * l->gap + now - l->last_end) / 8 : now - l->last_end;
 	l->last_end = now;
+	if (news == LANE_TAKEN)
+		l->taken_at = now;
 	if (news == LANE_LOST)
 		lane_shrink(l, a);
 	else if (news == LANE_TAKEN)

@@ -27,6 +27,7 @@ struct send_lane {
 	unsigned opening;     /* that connect for whatever waits */
 	unsigned limit, good; /* connections allowed now; successes since that changed */
 	int64_t cut_at;       /* when it last shrank; times here are loop_now */
+	int64_t taken_at;     /* when somebody got something; before that, when it was made */
 	int64_t cool_until;   /* no further connection is opened before */
 	enum lane_pace pace;
 	unsigned gave_way;              /* so often since one connected */

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 
 enum { STEP_ASK, STEP_ROUTE };
-#define LAST_TURN_US (INT64_C(3600) * 1000000) /* at the end of life, to get its turn */
 #define ASK_AGAIN_US (INT64_C(10) * 1000000)   /* and up to twice that */
 
 /* ---- parcels --------------------------------------------------------------------------- */
@@ -51,21 +50,21 @@ void parcel_free(struct parcel **pp)
 	arena_free(&arena);
 }
 
-/* Too many wait for its destination: nobody tried it, and the store hands it out again then. But
- * who has long been past the end of his life waits no more. */
-static void put_off(struct work *w, uint32_t index, int64_t until)
+/* Too many wait for its destination: nobody tried it, and the store hands it out again then,
+ * whatever becomes of the others. But where nobody is served, the end of his life is the end. */
+static void put_off(struct work *w, uint32_t index, int64_t until, bool unserved)
 {
 	struct client_outcome o = { .class = CLASS_TEMPORARY,
 		.stage = STAGE_CONNECT,
 		.enhanced = "4.4.5",
 		.text = STR_INIT("the destination takes less mail than there is for it") };
 
-	if (clock_wall() > outcome_end_of_life(w) + LAST_TURN_US) {
+	if (unserved && clock_wall() > outcome_end_of_life(w)) {
 		outcome_set(w, index, &o, NULL, NULL);
 		return;
 	}
-	w->recipients[index].state = RECIPIENT_TO_RELEASE;
-	w->recipients[index].due = until;
+	w->recipients[index].state = RECIPIENT_AWAY;
+	schedule_release(w->id, index, until);
 }
 
 static void parcel_arrived(struct task *task)
@@ -81,7 +80,7 @@ static void parcel_arrived(struct task *task)
 		if (p->recipients[i].settled) { /* whatever became of the others since */
 			outcome_set(w, index, &p->recipients[i].outcome, p, &p->recipients[i]);
 		} else if (p->come_again != 0) {
-			put_off(w, index, p->come_again);
+			put_off(w, index, p->come_again, p->unserved);
 		} else if (p->untouched) {
 			w->recipients[index].state = RECIPIENT_DUE;
 			w->again = true;
@@ -288,7 +287,8 @@ static bool ask_routers(struct work *w)
 	if (!route) {
 		if (!share_take(w->ql, domain)) {
 			put_off(w, w->cursor,
-				clock_wall() + ASK_AGAIN_US + (int64_t)random_below(ASK_AGAIN_US));
+				clock_wall() + ASK_AGAIN_US + (int64_t)random_below(ASK_AGAIN_US),
+				false);
 			return true;
 		}
 		if (!w->asking)
@@ -296,7 +296,7 @@ static bool ask_routers(struct work *w)
 		*w->asking = (struct route_asking){ .ql = w->ql,
 			.subject = work_subject(w),
 			.ask = ask,
-			.name = str_tm(queue_settings_now(w->ql)->hostname),
+			.name = str_tm(queue.settings_of(work_subject(w)->generation)->hostname),
 			.found = route_found,
 			.ctx = w };
 		route = route_ask(w->asking);

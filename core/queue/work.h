@@ -118,6 +118,7 @@ struct parcel {
 	struct str mail_from;        /* the sender that the next server is told */
 	bool untouched;              /* nothing was tried: it was stopped, or there were too many */
 	int64_t come_again;          /* too many: when there may be fewer, clock_wall; else 0 */
+	bool unserved;               /* and nobody has been taken there for a long time */
 	struct line_sender *in_line; /* where it waits */
 	int64_t began;               /* clock_mono */
 };

@@ -295,17 +295,20 @@ START_TEST(who_is_never_served_expires)
 	int64_t before;
 
 	router_to(peer_port(hangs), 0);
-	house_open("max_connections_destination = 1; bounce_lifetime = \"1h\";", HOUSE_ROUTER);
+	house_open("max_connections_destination = 1; bounce_lifetime = \"1h\";"
+		   "timeout_command = \"2h\"; timeout_data = \"2h\";",
+		HOUSE_ROUTER);
 	window_is(60);
 	peer_hold(hangs);
 	for (unsigned i = 0; i < 40; i++)
 		house_sends("", "a@hangs.org");
-	/* At the end of its life, and for an hour, it may still get its turn. */
+	/* At the end of its life it may still get its turn, for as long as others do. */
 	house_years = 119 * 60 * 1000000LL;
+	house_ahead = 59 * 60 * 1000000LL;
 	before = metric_get(METRIC_turned_away);
 	POKE_UNTIL(metric_get(METRIC_turned_away) >= before + 20);
 	ck_assert_uint_eq(memory_ended(), 0);
-	house_years = 121 * 60 * 1000000LL;
+	house_ahead = 61 * 60 * 1000000LL;
 	POKE_UNTIL(memory_ended() > 0);
 	memory_wait_fate(39, 0, TMAIL_FATE_EXPIRED);
 	ck_assert(memory_message(39, &m));
@@ -315,6 +318,56 @@ START_TEST(who_is_never_served_expires)
 	peer_let_go(hangs);
 	house_over();
 	peer_end(&hangs);
+}
+END_TEST
+
+/* As a server that stood still for a day, or whose clock did. */
+START_TEST(who_comes_late_to_one_that_serves_is_delivered)
+{
+	struct peer *peer = peer_server(NULL, 0, 0);
+	int64_t before = metric_get(METRIC_turned_away);
+
+	router_to(peer_port(peer), 0);
+	house_open("max_connections_destination = 1; bounce_lifetime = \"1h\";", HOUSE_ROUTER);
+	window_is(60);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 40; i++)
+		house_sends("", "a@serves.org");
+	house_years = 26 * 3600 * 1000000LL;
+	POKE_UNTIL(metric_get(METRIC_turned_away) >= before + 40);
+	peer_let_go(peer);
+	POKE_UNTIL(memory_ended() == 40);
+	ck_assert_uint_eq(peer_messages(peer), 40);
+	window_is_whole(60);
+	house_over();
+	peer_end(&peer);
+}
+END_TEST
+
+START_TEST(who_is_turned_away_comes_again_however_long_the_others_take)
+{
+	struct peer *hangs = peer_server(NULL, 0, 0), *peer = peer_server(NULL, 0, 0);
+	int64_t before = metric_get(METRIC_turned_away);
+
+	house_open("max_connections_destination = 1;", HOUSE_ROUTER);
+	house_routes[0] = (struct house_route){ .domain = "hangs.org", .port = peer_port(hangs) };
+	house_routes[1] = (struct house_route){ .domain = "", .port = peer_port(peer) };
+	window_is(60);
+	peer_hold(hangs);
+	peer_hold(peer);
+	for (unsigned i = 0; i < 40; i++)
+		house_sends("s@x.org", "a@full.org");
+	house_sends("s@x.org", "a@hangs.org b@full.org");
+	POKE_UNTIL(metric_get(METRIC_turned_away) >= before + 20);
+	peer_let_go(peer);
+	POKE_UNTIL(peer_messages(peer) == 41);
+	ck_assert_uint_eq(peer_messages(hangs), 0);
+	peer_let_go(hangs);
+	memory_wait_ended(41);
+	window_is_whole(60);
+	house_over();
+	peer_end(&hangs);
+	peer_end(&peer);
 }
 END_TEST
 
@@ -348,4 +401,6 @@ TEST_MAIN("queue/lane-turns", one_message_does_not_wait_for_all_of_another_sende
 	a_rate_holds_from_one_connection_to_the_next, routes_limit_connections_and_messages_on_each,
 	a_destination_that_hangs_has_a_share_and_the_rest_waits_in_the_store,
 	who_sends_little_gets_in_where_another_has_filled_the_place, who_is_never_served_expires,
+	who_comes_late_to_one_that_serves_is_delivered,
+	who_is_turned_away_comes_again_however_long_the_others_take,
 	questions_for_one_domain_do_not_fill_the_window)
