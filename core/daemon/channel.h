@@ -29,6 +29,9 @@ enum packet_type { /* numbers stay what they are */
 	PACKET_LISTEN_DONE = 24, /* answer to LISTEN: all sockets were sent */
 	PACKET_NO = 25,          /* answer to LISTEN or RESTART: text says why not */
 	PACKET_REOPEN = 26,      /* log files */
+	/* At the start before BEGIN, before LISTEN_DONE, and when one of them has changed. */
+	PACKET_FILE = 27,  /* text: its name in the configuration; open to be read */
+	PACKET_FILES = 28, /* that were all files that had changed, and the others */
 	/* server to parent */
 	PACKET_CHECKED = 40,
 	PACKET_READY = 41,  /* at start, and after a reload: the last LISTEN is in force */

@@ -69,6 +69,17 @@ static void child_exec(const struct child_setup *setup, int channel)
 	_exit(127);
 }
 
+void child_files(const struct child *c, const struct tls_settings *tls, enum packet_type last)
+{
+	struct tls_files files = { 0 };
+
+	tls_files_open(&files, tls);
+	for (size_t i = 0; i < files.count; i++)
+		channel_send(c->channel, PACKET_FILE, files.item[i].path, files.item[i].fd);
+	tls_files_free(&files);
+	channel_send(c->channel, last, NULL, -1);
+}
+
 static void child_brief(
 	const struct child *c, const struct child_setup *setup, int page, bool beside)
 {
@@ -85,7 +96,7 @@ static void child_brief(
 	for (size_t i = 0; i < setup->sockets->count; i++)
 		channel_send(c->channel, PACKET_SOCKET, setup->sockets->item[i].address,
 			setup->sockets->item[i].fd);
-	channel_send(c->channel, beside ? PACKET_BESIDE : PACKET_BEGIN, NULL, -1);
+	child_files(c, setup->tls, beside ? PACKET_BESIDE : PACKET_BEGIN);
 }
 
 bool child_start(struct child *c, const struct child_setup *setup, bool beside, struct why *why)

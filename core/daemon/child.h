@@ -18,8 +18,9 @@ struct child_setup {
 	                     is what a restart runs */
 	const struct sockets *sockets;
 	int control, lock;
-	int64_t watchdog;          /* ms; 0: none */
-	char crashed[PACKET_TEXT]; /* of the one before, for the log; empty: nothing */
+	const struct tls_settings *tls; /* whose files it is given */
+	int64_t watchdog;               /* ms; 0: none */
+	char crashed[PACKET_TEXT];      /* of the one before, for the log; empty: nothing */
 };
 bool child_setup_init(struct child_setup *setup, struct why *why);
 void child_setup_free(struct child_setup *setup);
@@ -34,6 +35,8 @@ struct child {
 };
 /* beside: it checks, and waits for BEGIN. */
 bool child_start(struct child *c, const struct child_setup *setup, bool beside, struct why *why);
+/* All files of the settings, opened anew, and then PACKET_FILES, or another packet. */
+void child_files(const struct child *c, const struct tls_settings *tls, enum packet_type last);
 /* Finish and end; now: end. One that has not begun is ended by a signal. */
 void child_stop(struct child *c, bool now);
 void child_kill(struct child *c);

@@ -20,6 +20,7 @@ static uint64_t listen_hash(const struct listen_settings *l)
 
 	buf_add_lstr(&text, str_make(l->name.data, l->name.len));
 	buf_add_u64(&text, (uint64_t)l->role);
+	buf_add_u64(&text, (uint64_t)l->tls);
 	buf_add_u64(&text, (uint64_t)l->proxy);
 	TMAIL_EACH(struct tmail_str, from, l->proxy_from) {
 		buf_add_lstr(&text, str_make(from->data, from->len));

@@ -62,8 +62,9 @@ static struct generation *place_generation(
 	return generation_new(&setup, NULL, &place->problems);
 }
 
-/* Reads who to be and where modules are, and becomes it. */
-static bool place_settle(struct place *place, struct why *why)
+/* Reads who to be and where modules are, and becomes it. files: those of TLS, which then may be out
+ * of reach; NULL: nobody wants them. */
+static bool place_settle(struct place *place, struct tls_files *files, struct why *why)
 {
 	struct problems problems = { 0 };
 	struct conf *conf;
@@ -74,6 +75,8 @@ static bool place_settle(struct place *place, struct why *why)
 		return why_errno(why, "%s", place->file);
 	conf = conf_load(place->file, &problems);
 	settings = settings_read(conf, place->file, &problems);
+	if (files)
+		tls_files_open(files, &settings->tls);
 	ok = identity_of(settings_user(settings), &place->identity, why) &&
 		privileges_drop(&place->identity, why);
 	umask(077);
@@ -211,7 +214,7 @@ enum verb_result offline_run(
 	char **needed;
 	enum verb_result result;
 
-	if (!place_settle(&place, &why)) {
+	if (!place_settle(&place, NULL, &why)) {
 		o->fail(o, str_c(why.text));
 		return VERB_FAILED;
 	}
@@ -293,17 +296,33 @@ static void check_report(const struct generation *g, struct output *o)
 	check_warn(g, o);
 }
 
+static void certificates_check(
+	struct place *place, const struct tls_files *files, const struct generation *g)
+{
+	const struct conf_group *root = conf_root(generation_conf(g));
+	struct tls *tls;
+	struct why why;
+
+	if (!certificates_load(&settings_of(g)->tls, files, true, &tls, &why))
+		problem_add(&place->problems, conf_group_of(root, "tls"), NULL, "%s", why.text);
+	tls_drop(&tls);
+}
+
 enum verb_result check_run(const char *file, struct output *o)
 {
 	struct place place = { .file = file };
+	struct tls_files files = { 0 };
 	struct generation *g;
 	struct why why;
 
-	if (!place_settle(&place, &why)) {
+	if (!place_settle(&place, &files, &why)) {
 		o->fail(o, str_c(why.text));
 		return VERB_FAILED;
 	}
 	g = place_generation(&place, PURPOSE_CHECK, NULL);
+	if (g)
+		certificates_check(&place, &files, g);
+	tls_files_free(&files);
 	if (!g || place.problems.count) {
 		if (g)
 			generation_unref(&g);
@@ -323,7 +342,7 @@ int help_run(const char *file)
 	struct why why;
 	size_t count;
 
-	if (place_settle(&place, &why))
+	if (place_settle(&place, NULL, &why))
 		g = place_generation(&place, PURPOSE_CHECK, NULL);
 	verbs = verbs_of(g, &count);
 	help_print(&text, verbs, count);

@@ -34,8 +34,8 @@
 
 #define SECOND 1000000LL /* of clock_mono */
 
-enum { BACKOFF_FIRST = 100, BACKOFF_MOST = 30000, LOCK_POLL = 50 }; /* ms */
-enum { STOP_GRACE = 15, STOP_NOW_GRACE = 2 };                       /* s */
+enum { BACKOFF_FIRST = 100, BACKOFF_MOST = 30000, LOCK_POLL = 50, FILES_POLL = 2000 }; /* ms */
+enum { STOP_GRACE = 15, STOP_NOW_GRACE = 2 };                                          /* s */
 
 struct parent {
 	const char *file;
@@ -50,9 +50,11 @@ struct parent {
 	int signals;
 	bool ready; /* some server was, once */
 	bool stopping;
-	int64_t backoff;  /* ms */
-	int64_t start_at; /* clock_mono; 0: nothing to be started */
-	int64_t kill_at;  /* while stopping */
+	int64_t backoff;                 /* ms */
+	int64_t start_at;                /* clock_mono; 0: nothing to be started */
+	int64_t kill_at;                 /* while stopping */
+	int64_t look_at;                 /* at the files of TLS; 0: there are none */
+	uint64_t files_sent, files_seen; /* tls_files_stamp: of the server's, of the last look */
 	int status;
 };
 
@@ -136,13 +138,38 @@ static bool parent_open(struct parent *p, struct why *why)
 	if (!identity_of(settings_user(p->settings), &p->identity, why) || !run_folder_open(p, why))
 		return false;
 	sockets_inherit(&inherited);
-	ok = sockets_bind(&p->sockets, p->settings, &inherited, why);
+	ok = certificates_create(&p->settings->tls, str_tm(p->settings->top.hostname), why) &&
+		sockets_bind(&p->sockets, p->settings, &inherited, why);
 	for (size_t i = 0; ok && i < inherited.count; i++)
 		if (inherited.item[i].fd >= 0)
 			log_event(LEVEL_WARNING, NULL, "socket_not_used",
 				LOG_C("address", inherited.item[i].address));
 	sockets_free(&inherited);
 	return ok;
+}
+
+/* ---- files of TLS -------------------------------------------------------------------------- */
+
+/* What a server is given now. */
+static void files_look(struct parent *p)
+{
+	p->files_sent = p->files_seen = tls_files_stamp(&p->settings->tls);
+	p->look_at = p->files_sent ? clock_mono() + FILES_POLL * 1000 : 0;
+}
+
+/* A certificate and its key are two files, and are seldom written at once: those that still
+ * change are left to the next look. */
+static void files_watch(struct parent *p)
+{
+	uint64_t seen = tls_files_stamp(&p->settings->tls);
+	bool settled = seen == p->files_seen;
+
+	p->files_seen = seen;
+	p->look_at = clock_mono() + FILES_POLL * 1000;
+	if (!settled || seen == p->files_sent || !p->current.ready || p->current.draining)
+		return;
+	p->files_sent = seen;
+	child_files(&p->current, &p->settings->tls, PACKET_FILES);
 }
 
 /* ---- servers ------------------------------------------------------------------------------ */
@@ -161,6 +188,9 @@ static void server_begin(struct parent *p, bool beside)
 	struct why why;
 
 	p->setup.sockets = &p->sockets;
+	p->setup.tls = &p->settings->tls;
+	if (!beside)
+		files_look(p);
 	if (child_start(child, &p->setup, beside, &why))
 		return;
 	log_event(LEVEL_ERROR, NULL, "server_not_started", LOG_C("why", why.text));
@@ -176,6 +206,7 @@ static void server_promote(struct parent *p)
 	p->current = p->next;
 	p->next = (struct child){ .channel = -1 };
 	p->current.begun = clock_mono();
+	p->files_sent = 0; /* what it was given may have changed while it waited */
 	channel_send(p->current.channel, PACKET_BEGIN, NULL, -1);
 }
 
@@ -253,7 +284,9 @@ static bool wanted_bind(struct parent *p, struct why *why)
 		problems_free(&problems);
 		return false;
 	}
-	ok = sockets_bind(&p->wanted, p->wanted_settings, &p->sockets, why);
+	ok = certificates_create(
+		     &p->wanted_settings->tls, str_tm(p->wanted_settings->top.hostname), why) &&
+		sockets_bind(&p->wanted, p->wanted_settings, &p->sockets, why);
 	if (!ok)
 		wanted_forget(p);
 	return ok;
@@ -270,7 +303,7 @@ static void said_listen(struct parent *p, struct child *child)
 	for (size_t i = 0; i < p->wanted.count; i++)
 		channel_send(child->channel, PACKET_SOCKET, p->wanted.item[i].address,
 			p->wanted.item[i].fd);
-	channel_send(child->channel, PACKET_LISTEN_DONE, NULL, -1);
+	child_files(child, &p->wanted_settings->tls, PACKET_LISTEN_DONE);
 }
 
 static void said_ready(struct parent *p, struct child *child)
@@ -284,6 +317,7 @@ static void said_ready(struct parent *p, struct child *child)
 		p->conf = p->wanted_conf;
 		p->settings = p->wanted_settings;
 		p->wanted_conf = NULL;
+		files_look(p);
 	}
 	child->ready = true;
 	p->ready = true;
@@ -405,6 +439,8 @@ static int wait_ms(const struct parent *p)
 {
 	int64_t due = p->start_at ? p->start_at : p->kill_at, wait;
 
+	if (p->look_at && (!due || p->look_at < due))
+		due = p->look_at;
 	if (!due)
 		return -1;
 	wait = (due - clock_mono()) / 1000 + 1;
@@ -419,6 +455,8 @@ static void clock_look(struct parent *p)
 		p->start_at = 0;
 		server_begin(p, false);
 	}
+	if (p->look_at && now >= p->look_at)
+		files_watch(p);
 	if (p->kill_at && now >= p->kill_at) {
 		log_event(LEVEL_ERROR, NULL, "server_killed", LOG_NUM("pid", p->current.pid));
 		child_kill(&p->current);

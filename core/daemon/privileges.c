@@ -69,14 +69,15 @@ bool privileges_drop(const struct identity *identity, struct why *why)
 	return true;
 }
 
-bool privileges_confine(struct why *why)
+bool privileges_confine(bool core_dumps, struct why *why)
 {
 	const struct rlimit none = { 0, 0 };
 
 	umask(077);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return why_errno(why, "no_new_privs");
-	if (setrlimit(RLIMIT_CORE, &none) != 0)
+	if (!core_dumps &&
+		(setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0))
 		return why_errno(why, "core files");
 	return true;
 }

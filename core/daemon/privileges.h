@@ -20,8 +20,8 @@ struct identity {
 bool identity_of(const char *user, struct identity *identity, struct why *why);
 /* Groups, group, user, capabilities: none can be got back. Harmless without `change`. */
 bool privileges_drop(const struct identity *identity, struct why *why);
-/* For a process that hears the network: no new privileges by exec, no core files with mail in
- * them, files for its user alone. */
-bool privileges_confine(struct why *why);
+/* For a process that hears the network: no new privileges by exec, files for its user alone, and
+ * unless core_dumps no core files with mail and keys in them, and no looking into its memory. */
+bool privileges_confine(bool core_dumps, struct why *why);
 
 #endif

@@ -21,12 +21,19 @@ static bool sockets_ask(struct sockets *given, bool *stop, struct why *why)
 	struct packet packet;
 
 	*given = (struct sockets){ 0 };
+	tls_files_free(&server.files);
 	if (!channel_send(server.channel, PACKET_LISTEN, NULL, -1))
 		return why_set(why, "the parent process is gone");
 	while (channel_receive(server.channel, &packet, PARENT_PATIENCE) == CHANNEL_PACKET) {
 		switch (packet.type) {
 		case PACKET_SOCKET:
 			sockets_add(given, packet.text, packet.fd);
+			continue;
+		case PACKET_FILE:
+			tls_files_add(&server.files, packet.text, packet.fd);
+			continue;
+		case PACKET_FILES: /* which come again with the answer */
+			tls_files_free(&server.files);
 			continue;
 		case PACKET_LISTEN_DONE:
 			return true;
@@ -64,6 +71,8 @@ static bool problems_why(struct problems *problems, struct why *why)
 /* What only a restart can change is said, not done. */
 static void differences_log(const struct settings *before, const struct settings *after)
 {
+	if (before->top.core_dumps != after->top.core_dumps)
+		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "core_dumps"));
 	if (before->top.threads != after->top.threads)
 		log_event(LEVEL_WARNING, NULL, "needs_restart", LOG_C("setting", "threads"));
 	if (strcmp(before->run, after->run))
@@ -83,20 +92,24 @@ static bool reload(bool *stop, struct why *why)
 	struct generation *old = generation_current();
 	struct generation *new = server_generation(PURPOSE_SERVE, false, old, &problems);
 	struct sockets given = { 0 };
+	struct tls *tls = NULL;
 	bool ok;
 
 	if (!new) {
 		generation_unref(&old);
 		return problems_why(&problems, why);
 	}
-	ok = sockets_ask(&given, stop, why) && listeners_set(settings_of(new), &given, why);
+	ok = sockets_ask(&given, stop, why) && server_certificates(settings_of(new), &tls, why) &&
+		listeners_set(settings_of(new), &given, why);
 	sockets_free(&given);
 	if (ok) {
+		server_certificates_set(tls);
 		differences_log(settings_of(old), settings_of(new));
 		log_threshold = settings_of(new)->log_level;
 		generation_install(new);
 		queue_reloaded();
 	} else {
+		tls_drop(&tls);
 		generation_unref(&new);
 	}
 	generation_unref(&old);

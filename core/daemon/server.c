@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum { TABLE_POLL = 500, TICK = 1000 }; /* ms */
+enum { EXPIRY_NEAR = 14 };              /* days */
 
 struct server server = {
 	.channel = -1,
@@ -41,6 +42,9 @@ static void brief_take(struct packet *packet)
 	switch (packet->type) {
 	case PACKET_SOCKET:
 		sockets_add(&server.given, packet->text, packet->fd);
+		return;
+	case PACKET_FILE:
+		tls_files_add(&server.files, packet->text, packet->fd);
 		return;
 	case PACKET_CONTROL:
 		server.control_fd = packet->fd;
@@ -140,10 +144,48 @@ void server_problems_log(const char *event, const struct problems *problems)
 		log_event(LEVEL_ERROR, NULL, event, LOG_C("problem", problems->text[i]));
 }
 
+/* ---- certificates ------------------------------------------------------------------------- */
+
+bool server_certificates(const struct settings *settings, struct tls **tls, struct why *why)
+{
+	bool ok = certificates_load(&settings->tls, &server.files, false, tls, why);
+
+	tls_files_free(&server.files);
+	return ok;
+}
+
+void server_certificates_set(struct tls *tls)
+{
+	int64_t days = tls ? (tls_expires(tls) - clock_wall() / 1000000) / (24 * 3600) : 0;
+
+	if (tls)
+		log_event(days < EXPIRY_NEAR ? LEVEL_WARNING : LEVEL_INFO, NULL, "certificates",
+			LOG_NUM("days_left", days));
+	smtp_server_tls(tls);
+}
+
+/* The files have changed. What they are now is used, or what they were before. */
+static void certificates_changed(void)
+{
+	struct generation *g = generation_current();
+	struct tls *tls;
+	struct why why;
+
+	if (server_certificates(settings_of(g), &tls, &why))
+		server_certificates_set(tls);
+	else
+		log_event(LEVEL_ERROR, NULL, "certificates_refused", LOG_C("why", why.text));
+	generation_unref(&g);
+}
+
 /* ---- the channel, signals, time ----------------------------------------------------------- */
 
 static void channel_packet(struct packet *packet)
 {
+	if (packet->type == PACKET_FILE) {
+		tls_files_add(&server.files, packet->text, packet->fd);
+		return;
+	}
 	fd_close(&packet->fd);
 	switch (packet->type) {
 	case PACKET_STOP:
@@ -165,6 +207,9 @@ static void channel_packet(struct packet *packet)
 		break;
 	case PACKET_REOPEN:
 		logger_reopen();
+		break;
+	case PACKET_FILES:
+		certificates_changed();
 		break;
 	default:
 		break;
@@ -277,14 +322,20 @@ static bool checked_wait(struct why *why)
 	struct problems problems = { 0 };
 	struct generation *g = server_generation(PURPOSE_CHECK, false, NULL, &problems);
 	struct packet packet;
+	struct tls *tls;
+	bool ok;
 
 	if (!g) {
 		why_set(why, "%s", problems.count ? problems.text[0] : "the configuration");
 		problems_free(&problems);
 		return false;
 	}
-	generation_unref(&g);
 	problems_free(&problems);
+	ok = certificates_load(&settings_of(g)->tls, &server.files, false, &tls, why);
+	tls_drop(&tls);
+	generation_unref(&g);
+	if (!ok)
+		return false;
 	channel_send(server.channel, PACKET_CHECKED, NULL, -1);
 	while (channel_receive(server.channel, &packet, -1) == CHANNEL_PACKET) {
 		if (packet.type == PACKET_BEGIN)
@@ -319,9 +370,11 @@ static bool mail_start(struct generation *g, struct why *why)
 {
 	const struct settings *settings = settings_of(g);
 	const struct dns_settings dns = settings_dns(settings, generation_conf(g));
+	struct tls *tls;
 
-	if (!dns_start(&dns, why))
+	if (!server_certificates(settings, &tls, why) || !dns_start(&dns, why))
 		return false;
+	server_certificates_set(tls);
 	const bool present = queue_present(g);
 
 	smtp_server_setup(present ? &queue_upcalls : &queue_absent_upcalls, settings_smtp);
@@ -371,7 +424,8 @@ static bool process_settle(struct settings const *settings, bool beside, struct 
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (!identity_of(settings_user(settings), &server.identity, why) ||
-		!privileges_drop(&server.identity, why) || !privileges_confine(why))
+		!privileges_drop(&server.identity, why) ||
+		!privileges_confine(settings->top.core_dumps, why))
 		return false;
 	crash_watch();
 	server.folders = module_folders(str_tm(settings->top.module_path));

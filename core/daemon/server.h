@@ -30,7 +30,8 @@ struct server {
 	int channel, control_fd, lock_fd;
 	int64_t watchdog; /* ms between two signs of life; 0: none are wanted */
 	char crashed[PACKET_TEXT];
-	struct sockets given; /* by the parent, before they are served */
+	struct sockets given;   /* by the parent, before they are served */
+	struct tls_files files; /* by the parent, until they are read */
 	struct identity identity;
 	const char *const *folders; /* of modules */
 	enum server_phase phase;
@@ -54,6 +55,11 @@ struct conf *server_conf(const struct settings **settings, struct problems *prob
 struct generation *server_generation(
 	enum purpose purpose, bool create, struct generation *old, struct problems *problems);
 void server_problems_log(const char *event, const struct problems *problems);
+
+/* What the settings name of TLS, from `files`, which are closed; NULL: nothing. False with why. */
+bool server_certificates(const struct settings *settings, struct tls **tls, struct why *why);
+/* For handshakes from now on; the reference is taken over. */
+void server_certificates_set(struct tls *tls);
 
 /* ---- listeners (listeners.c) ---- */
 /* Serves the sockets, in the order of the settings; those that were served as they are stay,

@@ -50,6 +50,8 @@ static const struct tmail_option top_options[] = {
 		"back."),
 	TMAIL_INT(struct top_settings, node, "node", "0", 0, NODES,
 		"Number of this server among those that share a queue; part of each message's id."),
+	TMAIL_BOOL(struct top_settings, core_dumps, "core_dumps", "false",
+		"Let the server leave a core file when it crashes, which has mail and keys in it."),
 	SAMPLED(TMAIL_TYPE_BOOL, int32_t, struct top_settings, smtpd_launch, "smtpd_launch", "true",
 		"${TMAIL_SMTPD_LAUNCH:-true}", NULL, "Listen for SMTP at all."),
 	SAMPLED(TMAIL_TYPE_STRING, struct tmail_str, struct top_settings, smtpd_dsns, "smtpd_dsns",
@@ -103,8 +105,8 @@ static const struct tmail_list log_list = TMAIL_LIST(log_options);
 static const struct tmail_list resolver_list = TMAIL_LIST(resolver_options);
 
 /* Groups and lists at the top level that are read from tables of their own. */
-static const char *const groups[] = { "store{}", "log{}", "dns{}", "smtp{}", "queue{}", "listen()",
-	"modules()", NULL };
+static const char *const groups[] = { "store{}", "log{}", "dns{}", "tls{}", "smtp{}", "queue{}",
+	"listen()", "modules()", NULL };
 
 static const char *arena_path(struct conf *c, const char *folder, const char *name)
 {
@@ -273,6 +275,11 @@ static void listen_read(struct conf *c, struct settings *s, struct problems *pro
 		listen_list_read(c, s, problems);
 	if (!s->top.smtpd_launch)
 		s->listen_count = 0;
+	for (size_t i = 0; i < s->listen_count && s->tls.certificates.count == 0; i++)
+		if (listen_tls(&s->listen[i]) >= LISTEN_TLS_REQUIRED)
+			problem_add(problems, conf_root(c),
+				s->top.smtpd_dsns.len ? "smtpd_dsns" : "listen",
+				"nobody can come in without TLS here, and tls.certificates is empty");
 	if (s->listen_count == 0 && !s->queue.deliver && problems->count == before)
 		problem_add(problems, conf_root(c), NULL,
 			"nothing to listen on and nothing to deliver: there is nothing to do");
@@ -345,6 +352,7 @@ const struct settings *settings_read(struct conf *c, const char *file, struct pr
 	group_read(c, "store", store_list, &s->store, problems);
 	group_read(c, "log", log_list, &s->log, problems);
 	group_read(c, "dns", resolver_list, &s->resolver, problems);
+	group_read(c, "tls", tls_options, &s->tls, problems);
 	group_read(c, "smtp", smtp_options, &s->smtp, problems);
 	queue_settings_read(c, &s->queue, problems);
 	hostname_default(c, s);
@@ -404,6 +412,7 @@ size_t settings_sections(struct conf_section sections[SETTINGS_SECTIONS])
 		{ "store", "The first start.", store_list, 0 },
 		{ "log", "What happens, one line each.", log_list, 0 },
 		{ "dns", "Who is asked for names.", resolver_list, 0 },
+		{ "tls", "Encryption of what comes in.", tls_options, 0 },
 		{ "listen", "What is listened on. Ports below 1024 need root, or systemd.",
 			listen_options, CONF_LIST },
 		{ "smtp", "The SMTP server.", smtp_options, 0 },

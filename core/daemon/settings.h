@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The settings that no module owns: the top level and the groups store, log, dns, smtp, queue
- * and listen. Read from a configuration and living in it. The parent reads them too, for what
+ * The settings that no module owns: the top level and the groups store, log, dns, tls, smtp,
+ * queue and listen. Read from a configuration and living in it. The parent reads them too, for what
  * it binds and where it runs; modules are not touched here.
  */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
+#include "daemon/certificates.h"
 #include "net/dns.h"
 #include "queue/queue.h"
 #include "smtp/server.h"
@@ -15,7 +16,7 @@
 struct top_settings {
 	struct tmail_str hostname, user, base, run, module_path, smtpd_dsns;
 	int64_t threads, stop_timeout, table_ttl, node;
-	int32_t smtpd_launch;
+	int32_t smtpd_launch, core_dumps;
 };
 struct store_settings {
 	int32_t create;
@@ -39,6 +40,7 @@ struct settings {
 	struct store_settings store;
 	struct log_settings log;
 	struct resolver_settings resolver;
+	struct tls_settings tls;
 	struct smtp_settings smtp;
 	struct queue_settings queue;
 	struct listen_settings *listen; /* those that are enabled, in order */
@@ -72,7 +74,7 @@ struct str settings_role(int32_t role); /* "mx" */
 void settings_listen_text(const struct listen_settings *listen, char text[ENDPOINT_TEXT]);
 
 /* The tables, for the sample and the manual. */
-enum { SETTINGS_SECTIONS = 7 };
+enum { SETTINGS_SECTIONS = 8 };
 size_t settings_sections(struct conf_section sections[SETTINGS_SECTIONS]);
 
 /* Where modules are looked for: module_path or TMAIL_MODULES, `modules` beside the executable,

@@ -44,6 +44,8 @@ static void farewell(struct stream *s)
 {
 	if (!s->tls || s->error)
 		return;
+	if (!s->tls->secured) /* what waited for a handshake is not said in clear */
+		buf_clear(&s->tls->plain);
 	if (s->sent == s->out.len)
 		stream_encrypt(s);
 	if (tls_end_unwritten(s->tls) == 0)

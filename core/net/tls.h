@@ -8,6 +8,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include "base/buf.h"
 #include "base/fail.h"
 #include "base/str.h"
 
@@ -36,6 +37,10 @@ struct tls_server_settings {
 /* NULL with why, which names the file: not PEM, no certificate of this key, expired is no
  * reason. */
 struct tls *tls_server_new(const struct tls_server_settings *settings, struct why *why);
+/* Of a server: when the first of its certificates is good no more; seconds since 1970. */
+int64_t tls_expires(const struct tls *tls);
+/* A key and a certificate of that host by itself, as PEM. */
+bool tls_make(struct str name, struct buf *certificate, struct buf *key, struct why *why);
 
 struct tls_client_settings {
 	const char *ca_file; /* whom `TLS_CHECK_NAME` trusts; NULL: the system's */

@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { KINDS = 3 /* of keys: RSA, elliptic curves, others */ };
 
@@ -277,6 +278,18 @@ static bool pairs_use(struct tls *tls, const struct tls_server_settings *s, stru
 				1);
 	}
 	return ok;
+}
+
+int64_t tls_expires(const struct tls *tls)
+{
+	int64_t first = INT64_MAX;
+	struct tm end;
+
+	for (size_t i = 0; i < tls->names->pair_count; i++)
+		if (ASN1_TIME_to_tm(X509_get0_notAfter(tls->names->pairs[i].certificate), &end) &&
+			timegm(&end) < first)
+			first = timegm(&end);
+	return first;
 }
 
 /* Who only may show a certificate comes in with any; what is wrong with it is known. */

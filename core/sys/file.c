@@ -70,7 +70,7 @@ static int open_retry(const char *path, int flags, unsigned mode)
 
 /* ---- whole files ------------------------------------------------------------------------- */
 
-static bool read_all(int fd, const char *path, size_t limit, struct buf *out, struct why *why)
+bool file_read_fd(int fd, const char *path, size_t limit, struct buf *out, struct why *why)
 {
 	size_t before = out->len;
 
@@ -98,7 +98,7 @@ bool file_read(const char *path, size_t limit, struct buf *out, struct why *why)
 
 	if (fd < 0)
 		return why_errno(why, "%s", path);
-	bool read_well = read_all(fd, path, limit, out, why);
+	bool read_well = file_read_fd(fd, path, limit, out, why);
 	if (!read_well)
 		out->len = before;
 	fd_close(&fd);

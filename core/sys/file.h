@@ -11,6 +11,8 @@
 #include "base/fail.h"
 
 bool file_read(const char *path, size_t limit, struct buf *out, struct why *why);
+/* The rest of an open file; path is for `why`. */
+bool file_read_fd(int fd, const char *path, size_t limit, struct buf *out, struct why *why);
 /* Through a temporary file in the same folder: write, fsync, rename, fsync of the folder. */
 bool file_write(const char *path, struct str content, unsigned mode, struct why *why);
 bool file_exists(const char *path);

@@ -102,7 +102,9 @@ static int some_file(void)
 
 static void begin(const char *file)
 {
-	setup = (struct child_setup){ .file = file, .sockets = &sockets };
+	static const struct tls_settings tls = { .client_ca = TMAIL_STR("/proc/self/exe") };
+
+	setup = (struct child_setup){ .file = file, .sockets = &sockets, .tls = &tls };
 	ck_assert_msg(child_setup_init(&setup, &why), "%s", why.text);
 	setup.control = some_file();
 	setup.lock = some_file();
@@ -156,6 +158,7 @@ static void expect_brief(bool beside)
 	expect_packet(PACKET_LOCK, " file");
 	expect_packet(PACKET_CONTROL, " file");
 	expect_packet(PACKET_PAGE, " file");
+	expect_packet(PACKET_FILE, "/proc/self/exe file");
 	expect_packet(beside ? PACKET_BESIDE : PACKET_BEGIN, " -");
 }
 
@@ -178,6 +181,7 @@ START_TEST(a_server_is_told_all_it_needs_before_it_begins)
 	expect_packet(PACKET_CRASHED, "process 7: gone -");
 	expect_packet(PACKET_SOCKET, "127.0.0.1:25 socket");
 	expect_packet(PACKET_SOCKET, "[::1]:25 socket");
+	expect_packet(PACKET_FILE, "/proc/self/exe file");
 	expect_packet(PACKET_BEGIN, " -");
 	child_kill(&child);
 	ended();

@@ -71,7 +71,7 @@ START_TEST(a_confined_process_gains_nothing_and_leaves_no_core)
 {
 	struct rlimit limit;
 
-	ck_assert_msg(privileges_confine(&why), "%s", why.text);
+	ck_assert_msg(privileges_confine(false, &why), "%s", why.text);
 	ck_assert_int_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 	ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
 	ck_assert_uint_eq(limit.rlim_cur, 0);

@@ -103,6 +103,7 @@ START_TEST(dsns_of_the_first_tmail_are_listeners)
 {
 	const struct settings *s =
 		read_text("smtpd_dsns = \"0.0.0.0:2525:false; 127.0.0.1:4656:true;[::1]:587:F;\";\n"
+			  "tls = { certificates = ( { certificate = \"c.pem\"; } ); };\n"
 			  "listen = ( { port = 1; } );");
 	static const struct {
 		const char *address, *role;
@@ -117,6 +118,23 @@ START_TEST(dsns_of_the_first_tmail_are_listeners)
 		ck_assert_str_eq(text, want[i].address);
 		ck_assert(str_equal(settings_role(s->listen[i].role), str_c(want[i].role)));
 	}
+	done();
+}
+END_TEST
+
+START_TEST(a_listener_that_nobody_could_use_without_a_certificate_is_named)
+{
+	read_text("listen = ( { role = \"smtps\"; } );");
+	a_problem("tmail.conf:1: nobody can come in without TLS here");
+	done();
+	read_text("listen = ( { tls = \"required\"; } );");
+	a_problem("tmail.conf:1: nobody can come in without TLS here");
+	done();
+	read_text("smtpd_dsns = \"127.0.0.1:4656:true\";");
+	a_problem("tmail.conf:1: nobody can come in without TLS here");
+	done();
+	read_text("listen = ( { role = \"smtps\"; enabled = false; }, { tls = \"starttls\"; } );");
+	no_problems();
 	done();
 }
 END_TEST
@@ -231,7 +249,8 @@ START_TEST(dns_servers_are_handed_on)
 }
 END_TEST
 
-TEST_MAIN("daemon/settings", an_empty_file_has_all_defaults, relative_files_start_at_the_base,
+TEST_MAIN("daemon/settings", a_listener_that_nobody_could_use_without_a_certificate_is_named,
+	an_empty_file_has_all_defaults, relative_files_start_at_the_base,
 	listeners_are_read_in_order_and_disabled_ones_left_out,
 	dsns_of_the_first_tmail_are_listeners, a_dsn_that_is_none_is_named,
 	an_address_that_is_none_is_named_with_its_line, with_nothing_to_do_it_says_so,
