@@ -152,8 +152,9 @@ static bool start_all(
 			!start_one(g, g->instances[n], problems))
 			return false;
 	for (size_t n = 0; n < g->count; n++)
+		/* All tables at once: a verb may look at those of its module's neighbours. */
 		if (g->instances[n]->descriptor->migrations.count &&
-			to_start(g->instances[n], setup) &&
+			(setup->create || to_start(g->instances[n], setup)) &&
 			!migrate(g, g->instances[n], setup->create, problems))
 			good = false;
 	for (size_t n = 0; good && n < g->count; n++)

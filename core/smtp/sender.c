@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Of strangers: MX first, then addresses (RFC 5321 5.1). A domain whose only MX is "." takes no mail at all
- * (RFC 7505).
+ * Of strangers: MX first, then addresses (RFC 5321 5.1). A domain whose only MX is "." takes no
+ * mail at all (RFC 7505). Of who is logged in: the login, then the table of senders.
  */
 #include "smtp/sender.h"
 
