@@ -12,7 +12,7 @@ local_interfaces = {address}
 pid_file_path = /run/exim.pid
 hostlist relay_from_hosts = 127.0.0.0/8 : ::1
 acl_smtp_rcpt = acl_rcpt
-tls_advertise_hosts =
+tls_advertise_hosts = {tls}
 chunking_advertise_hosts = *
 smtputf8_advertise_hosts = *
 accept_8bitmime = true
@@ -37,7 +37,7 @@ add_environment = PATH=/usr/sbin:/usr/bin
 {settings}
 begin acl
 acl_rcpt:
-  accept hosts = +relay_from_hosts
+{acl}  accept hosts = +relay_from_hosts
 begin routers
 {router}
 begin transports
@@ -60,6 +60,37 @@ mailbox:
   group = virtual
 begin retry
 * * F,2h,15m; G,16h,1h,1.5; F,4d,6h
+begin authenticators
+{authenticators}
+"""
+
+# Of a server that takes logins, by any of these, and mail through TLS from who is logged in.
+AUTHENTICATORS = {
+    "plain": """plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{login}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+""",
+    "login": """login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{{{eq{{$auth1}}{{{login}}}}}{{eq{{$auth2}}{{{password}}}}}}}}}
+  server_set_id = $auth1
+""",
+    "cram": """cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{{login}}}{{{password}}}fail}}
+  server_set_id = $auth1
+""",
+}
+SECURE_ACL = """  deny message = TLS first
+    !encrypted = *
+  deny message = log in first
+    !authenticated = *
 """
 
 MODES = {
@@ -84,14 +115,23 @@ class Exim(Unpacked):
 
     def __init__(self, cache, mode="relay", next_hop=("127.0.0.1", 25), connections=12000,
                  address="127.0.0.1", port=None, hostname="exim.test", settings="",
-                 chunking=True):
+                 chunking=True, mechanisms=(), login=("", ""), certificate=None):
+        """mechanisms: of AUTHENTICATORS; then mail is taken through TLS alone, from who says that
+        login and password. certificate: (chain, key), as PEM."""
         super().__init__(cache)
+        if certificate:
+            for name, pem in zip(("certificate", "key"), certificate):
+                self.write(f"/etc/exim4/{name}.pem", pem)
+                settings += f"tls_{name.replace('key', 'privatekey')} = /etc/exim4/{name}.pem\n"
         self.address, self.port = address, port or free_port(address)
         if mode == "hold":
             settings += "queue_only = true\n"
         self.write("/etc/exim4/exim4.conf", CONFIGURATION.format(
             hostname=hostname, address=address, port=self.port, connections=connections,
             settings=settings, chunking="*" if chunking else "",
+            tls="*" if certificate else "", acl=SECURE_ACL if mechanisms else "",
+            authenticators="".join(AUTHENTICATORS[m].format(login=login[0], password=login[1])
+                                   for m in mechanisms),
             router=MODES[mode].format(host=next_hop[0], next_port=next_hop[1])))
         for name in ("/var/spool/exim4", "/var/log/exim4"):
             self.folder(name, "Debian-exim", 0o750)

@@ -53,11 +53,12 @@ class Aiosmtpd:
 class Servers:
     """A tmail whose routes lead to them, a domain each, and mail for writers back to the sink."""
 
-    def __init__(self, build, cache):
+    def __init__(self, build, cache, settings=""):
+        """settings: of the queue."""
         self.cache = cache
         self.sink = Sink().__enter__()
         self.server = Tmail(build, "smtp = { max_message_size = 0; reverse_lookup = 0; };\n"
-                                   "queue = { host_rest = 0; };\n")
+                                   "queue = { host_rest = 0; " + settings + "};\n")
         self.server.start()
         self.server.command("relayip", "add", "127.0.0.1")
         self.route("client.test", self.sink.port)
