@@ -48,7 +48,7 @@ WRONG = [
     (("-rh", "a.test", "-u", "joe@"), "auth-user is an address or a domain"),
     (("-rh", "a.test", "-rl", "joe"), "a remote login needs a remote password"),
     (("-rh", "a.test", "-rpwd", "secret"), "a remote password needs a remote login"),
-    (("-rh", "a.test", "--tls", "always"), "tls is none, may, encrypt, verify, dane or smtps"),
+    (("-rh", "a.test", "--tls", "always"), "tls is none, may, encrypt, verify, dane, smtps or smtps-verify"),
     (("-rh", "a.test", "--connections", "0"), "connections is a number from 1 to"),
     (("-rh", "a.test", "--messages", "x"), "messages"),
     (("-rh", "a.test", "--rate", "5"), "rate is so many in such a time, 5/s or 100/m"),
@@ -180,6 +180,8 @@ class Table:
             "-rl", "Me", "-rpwd", "s3cret", "--tls", "Encrypt", "--connections", "3",
             "--messages", "10", "--rate", "100/m")
         self.server.command("routes", "add", "-rh", "mx.to.test")
+        self.server.command("routes", "add", "-rh", "smtps.test", "--tls", "smtps-verify", "-rl",
+                            "Me", "-rpwd", "s3cret", "--login-clear")
         rows = {row.pop("remote_host"): row for row in self.server.json("routes", "list")}
         assert "s3cret" not in str(rows) + self.server.command("routes", "list")
         for row in rows.values():
@@ -190,6 +192,9 @@ class Table:
             tls="encrypt", connections=3, messages=10, rate="100/m"), rows["::1"]
         assert {k: v for k, v in rows["mx.to.test"].items() if v not in (None, False)} == dict(
             destination="*", priority=1, remote_port=25), rows["mx.to.test"]
+        smtps = rows["smtps.test"]
+        assert (smtps["remote_port"], smtps["tls"], smtps["login_clear"]) == \
+            (465, "smtps-verify", True), smtps
 
     def tested(self):
         """All that is known of each candidate, in order; limits are the strictest of the set."""
