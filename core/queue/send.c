@@ -359,6 +359,7 @@ struct sending *sending_start(struct attempt *a, struct parcel *p,
 	t->body = m->envelope.body;
 	t->ret = m->envelope.ret;
 	t->envid = str_tm(m->envelope.envid);
+	message_note_get(m, STR("smtp.auth"), &t->submitter);
 	t->smtputf8 = m->envelope.smtputf8;
 	t->done = transaction_done;
 	t->ctx = s;

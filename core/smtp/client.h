@@ -129,6 +129,7 @@ struct client_transaction {
 	unsigned ret;  /* TMAIL_RET_* */
 	bool smtputf8; /* the header needs it; what the addresses need is seen to here */
 	struct str envid;
+	struct str submitter; /* AUTH=, for a server that we are logged in to; empty: <> */
 	/* Asked once, before a word is said: false is "not yet", and client_more says when; until
 	 * then the transaction may be changed. NULL: ready. */
 	bool (*prepare)(void *ctx);

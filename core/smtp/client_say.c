@@ -117,6 +117,10 @@ void client_say_mail(struct client *c)
 		buf_add_c(out, t->ret == TMAIL_RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (c->offers & CLIENT_DSN && t->envid.len > 0)
 		buf_printf(out, " ENVID=%.*s", STR_ARG(xtext_encode(t->envid, c->words)));
+	if (client_mechanism(c)) /* RFC 4954 5: whom we do not know is said to be nobody */
+		buf_printf(out, " AUTH=%.*s",
+			STR_ARG(t->submitter.len > 0 ? xtext_encode(t->submitter, c->words)
+						     : STR("<>")));
 	buf_add_c(out, "\r\n");
 }
 

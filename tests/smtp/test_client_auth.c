@@ -64,6 +64,31 @@ static void logs_in(const char *offer, const char *mechanism)
 	end(&t);
 }
 
+/* RFC 4954 5: said to a server that we are logged in to, and to no other. */
+START_TEST(who_submitted_it_is_said_where_we_are_known)
+{
+	const char *const script[] = { GREETS, "> 250 AUTH PLAIN", "call", SENDS, NULL };
+	const char *const unknown[] = { GREETS, "> 250 AUTH PLAIN", SENDS, NULL };
+	struct talk t;
+
+	start(&t, script);
+	talk_run(&t);
+	talk_saw(&t, " AUTH=<>\r\n");
+	end(&t);
+	start(&t, script);
+	t.t.submitter = STR("a=b@example.org");
+	talk_run(&t);
+	talk_saw(&t, " AUTH=a+3Db@example.org\r\n");
+	end(&t);
+	start(&t, unknown);
+	t.settings.login = STR("");
+	t.t.submitter = STR("a=b@example.org");
+	talk_run(&t);
+	talk_saw_not(&t, "AUTH=");
+	end(&t);
+}
+END_TEST
+
 START_TEST(each_mechanism_logs_in)
 {
 	logs_in("> 250 AUTH SCRAM-SHA-256", "SCRAM-SHA-256");
@@ -383,7 +408,8 @@ START_TEST(who_gives_up_meanwhile_hears_nothing)
 }
 END_TEST
 
-TEST_MAIN("smtp/client_auth", each_mechanism_logs_in, the_strongest_that_is_offered_is_taken,
+TEST_MAIN("smtp/client_auth", who_submitted_it_is_said_where_we_are_known,
+	each_mechanism_logs_in, the_strongest_that_is_offered_is_taken,
 	through_tls_a_login_is_bound_to_it, mechanisms_that_were_offered_in_clear_are_forgotten,
 	who_was_offered_and_is_not_there_gives_way_to_the_next,
 	a_response_that_does_not_fit_a_command_waits_for_its_challenge,
