@@ -50,7 +50,7 @@ static void services_print(const struct tmail_module *m)
 
 static void options_print(const struct tmail_module *m)
 {
-	const struct conf_section section = { m->name, m->summary, m->options, CONF_MODULE };
+	const struct conf_section section = { m->name, m->summary, m->options, CONF_OF_MODULE };
 	struct buf out = { 0 };
 
 	conf_print_sample(&out, &section);
