@@ -97,11 +97,11 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 {
 	int answer;
 
-	(void)ssl;
 	pthread_mutex_lock(&tickets.lock);
 	answer = ticket_step(name, iv, cipher, mac, encrypt);
 	pthread_mutex_unlock(&tickets.lock);
-	return answer;
+	/* Of TLS 1.3 each is used once. */
+	return answer == 1 && !encrypt && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : answer;
 }
 
 void tls_tickets(SSL_CTX *ctx)
