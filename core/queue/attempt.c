@@ -152,10 +152,10 @@ static void secured(struct attempt *a)
 			LOG_C("version", facts->version), LOG_C("cipher", facts->cipher),
 			LOG_C("verified", facts->verified ? "yes" : "no"),
 			LOG_IF(facts->trouble != NULL, LOG_C("why", facts->trouble)),
-			LOG_C("resumed", facts->resumed ? "yes" : "no"), LOG_C("peer", facts->peer));
+			LOG_C("resumed", facts->resumed ? "yes" : "no"),
+			LOG_C("peer", facts->peer));
 	if (client_mechanism(a->client))
-		log_event(LEVEL_DEBUG, &a->log, "logged_in",
-			LOG_STR("login", hop_now(a)->login),
+		log_event(LEVEL_DEBUG, &a->log, "logged_in", LOG_STR("login", hop_now(a)->login),
 			LOG_C("mechanism", client_mechanism(a->client)));
 	arena_free(&arena);
 }
@@ -246,8 +246,7 @@ static void dial(struct attempt *a)
 		.workers = queue.io };
 
 	if (policy->tls && !a->in_clear)
-		client.secure =
-			policy->level == TMAIL_TLS_MAY ? CLIENT_TLS_MAY : CLIENT_TLS_MUST;
+		client.secure = policy->level == TMAIL_TLS_MAY ? CLIENT_TLS_MAY : CLIENT_TLS_MUST;
 
 	metric_add(METRIC_dials, 1);
 	a->open = client_connect(a->lane->ql->loop, a->peers, a->peer_count,
@@ -453,7 +452,7 @@ static bool more_hosts(const struct parcel *p)
 	size_t count = p->route->count;
 	uint64_t all = count == 64 ? UINT64_MAX : (1ull << count) - 1;
 
-	return p->hosts_tried < HOSTS_TRIED_MAX && (p->tried & all) != all;
+	return !p->unreadable && p->hosts_tried < HOSTS_TRIED_MAX && (p->tried & all) != all;
 }
 
 /* The host took some, and had no room in the transaction for others: those go there with the next
@@ -505,7 +504,7 @@ static void sent(struct attempt *a, bool usable, bool stale)
 {
 	struct send_lane *l = a->lane;
 	struct parcel *p = a->parcel;
-	bool good = false, again = usable && is_crowd(p);
+	bool good = false, again = usable && is_crowd(p), host_is_fine = usable || p->unreadable;
 
 	a->parcel = NULL;
 	if (stale) {
@@ -524,7 +523,7 @@ static void sent(struct attempt *a, bool usable, bool stale)
 	} else {
 		parcel_return(p);
 	}
-	lane_sent(l, a, usable, good ? LANE_TAKEN : usable ? LANE_REFUSED : LANE_LOST);
+	lane_sent(l, a, usable, good ? LANE_TAKEN : host_is_fine ? LANE_REFUSED : LANE_LOST);
 }
 
 void attempt_send(struct attempt *a, struct parcel *p)

@@ -304,6 +304,7 @@ static void transaction_done(void *ctx, struct client *c, bool usable)
 	bool stale = is_stale(s, usable);
 
 	(void)c;
+	s->p->unreadable = s->unreadable;
 	for (size_t i = 0; i < s->t.count && !stale; i++)
 		outcome_copy(s, i);
 	if (s->reader) {

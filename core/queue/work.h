@@ -116,6 +116,7 @@ struct parcel {
 	struct str host, tls;
 	enum recipient_report success;
 	struct str mail_from;        /* the sender that the next server is told */
+	bool unreadable;             /* the store did not give the content: no fault of the host */
 	bool untouched;              /* nothing was tried: it was stopped, or there were too many */
 	int64_t come_again;          /* too many: when there may be fewer, clock_wall; else 0 */
 	bool unserved;               /* and nobody has been taken there for a long time */

@@ -41,7 +41,7 @@ static struct {
 	struct kept *kept[MESSAGES_MAX];
 	struct map ids;
 	unsigned count, writes, ended, duplicates, releases, strays, claims, reads, refused;
-	bool unreadable;
+	bool unreadable, contents_unreadable;
 	enum memory_mood mood, outcomes, releasing;
 	bool held, writing;
 	uint64_t reserved;
@@ -423,19 +423,20 @@ static int op_read(struct tmail_call *call, const void *question, void *answer)
 	const struct tmail_queue_read *q = question;
 	struct tmail_queue_content *a = answer;
 	struct kept *k;
-	bool lives;
+	bool lives, unreadable;
 
 	pthread_mutex_lock(&memory.lock);
 	k = find(q->id);
 	memory.reads++;
 	lives = k && !k->ended;
-	if (lives && !memory.unreadable) {
+	unreadable = memory.unreadable || (memory.contents_unreadable && q->limit > 0);
+	if (lives && !unreadable) {
 		read_envelope(call, k, a);
 		a->total = k->content.len;
 		a->octets = lend(call, str_slice(k->content, q->offset, q->limit));
 	}
 	pthread_mutex_unlock(&memory.lock);
-	return !lives ? TMAIL_NOT_FOUND : memory.unreadable ? TMAIL_TRY_LATER : TMAIL_OK;
+	return !lives ? TMAIL_NOT_FOUND : unreadable ? TMAIL_TRY_LATER : TMAIL_OK;
 }
 
 /* ---- FIND, COUNT, CHECK ---------------------------------------------------------------- */
@@ -655,7 +656,7 @@ static void forget(void)
 		spool_drop(&memory.spools);
 	memory.count = memory.writes = memory.ended = memory.duplicates = 0;
 	memory.releases = memory.strays = memory.claims = memory.reads = memory.refused = 0;
-	memory.unreadable = false;
+	memory.unreadable = memory.contents_unreadable = false;
 	memory.mood = memory.outcomes = memory.releasing = MEMORY_TAKES;
 	memory.held = false;
 	memory.reserved = 0;
@@ -676,6 +677,11 @@ void memory_unreadable(bool unreadable)
 	pthread_mutex_lock(&memory.lock);
 	memory.unreadable = unreadable;
 	pthread_mutex_unlock(&memory.lock);
+}
+
+void memory_contents_unreadable(bool unreadable)
+{
+	LOCKED(memory.contents_unreadable = unreadable);
 }
 
 void memory_outcomes(enum memory_mood mood)

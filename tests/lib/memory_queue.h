@@ -34,8 +34,9 @@ void memory_set(enum memory_mood mood);
 void memory_outcomes(enum memory_mood mood);
 /* And what RELEASE comes to: NEVER is REFUSED, all but TAKES is "later". */
 void memory_releasing(enum memory_mood mood);
-/* READ answers "later". */
+/* READ answers "later"; or only where it is of content. */
 void memory_unreadable(bool unreadable);
+void memory_contents_unreadable(bool unreadable);
 /* WRITE waits until it is let go. */
 void memory_hold(void);
 void memory_let_go(void);

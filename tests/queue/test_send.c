@@ -112,6 +112,30 @@ START_TEST(content_of_the_store_is_converted_piece_by_piece)
 }
 END_TEST
 
+START_TEST(content_that_cannot_be_read_is_no_fault_of_the_host)
+{
+	struct peer_rule rules[1];
+	struct peer *peer = peer_after_a_while(rules, 1), *second = peer_after_a_while(rules, 1);
+	struct memory_message m;
+
+	router_to(peer_port(peer), peer_port(second));
+	house_open("", HOUSE_ROUTER);
+	memory_contents_unreadable(true);
+	sends_from_the_store(house_message("s@x.org", "a@x.org", STR(HOUSE_CONTENT)));
+	do {
+		ck_assert(memory_message(0, &m));
+		free(m.content);
+	} while (m.recipient[0].attempts < 2);
+	ck_assert_ptr_nonnull(strstr(m.recipient[0].reply, "cannot be read from the store"));
+	/* Once each for the first attempt; the second host is not bothered for it. */
+	ck_assert_uint_eq(peer_connections(second), 1);
+	memory_contents_unreadable(false);
+	house_over();
+	peer_end(&peer);
+	peer_end(&second);
+}
+END_TEST
+
 START_TEST(ascii_alone_is_sent_as_it_is_whatever_was_declared)
 {
 	const struct peer_rule rules[] = { PLAIN_EHLO };
@@ -527,6 +551,7 @@ END_TEST
 
 TEST_MAIN("queue/send", content_is_converted_for_a_server_without_8bitmime,
 	content_of_the_store_is_converted_piece_by_piece,
+	content_that_cannot_be_read_is_no_fault_of_the_host,
 	ascii_alone_is_sent_as_it_is_whatever_was_declared, content_is_declared_by_its_octets,
 	what_cannot_be_converted_bounces, an_administrator_may_want_it_bounced_or_sent,
 	the_size_that_counts_is_that_of_the_converted, smtputf8_that_is_not_needed_is_not_said,
