@@ -231,12 +231,13 @@ static void input_keep(struct stream *s)
 		s->input.data <= s->kept.data + s->kept.len;
 
 	if (s->input.len == 0) {
-		buf_free(&s->kept);
+		buf_free_secret(&s->kept);
 	} else if (in_kept) {
 		buf_consume(&s->kept, s->kept.len - s->input.len);
 	} else {
 		buf_clear(&s->kept);
 		buf_add(&s->kept, s->input);
+		stream_wipe(s, s->input.len); /* half a line, perhaps of a password */
 	}
 	s->input = buf_str(&s->kept);
 }
@@ -261,7 +262,7 @@ static void input_arrived(struct stream *s, size_t before, size_t n)
 	if (before > 0)
 		memcpy(s->shared->octets, s->kept.data, before);
 	s->input = str_make(s->shared->octets, before + n);
-	buf_free(&s->kept);
+	buf_free_secret(&s->kept);
 	call_input(s);
 }
 
