@@ -65,7 +65,7 @@ enum { SECRETS = 4 * 1024 * 1024, SECRET_LEAST = 32 };
 static void library_begin(void)
 {
 	CRYPTO_secure_malloc_init(SECRETS, SECRET_LEAST);
-	must(OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL));
+	must(OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL));
 	memory_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
 	must(memory_method && BIO_meth_set_read_ex(memory_method, memory_read) &&
 		BIO_meth_set_write_ex(memory_method, memory_write) &&

@@ -143,6 +143,7 @@ START_TEST(versions_and_ciphers_are_those_of_the_settings)
 	ck_assert(meet(server_tls, NULL, TLS1_2_VERSION));
 	ck_assert_str_eq(SSL_get_cipher_name(raw), "ECDHE-ECDSA-AES256-GCM-SHA384");
 	part();
+	raw_end();
 	raw_ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(raw_ctx, 0);
 	ck_assert(!meet(server_tls, NULL, TLS1_1_VERSION));
