@@ -17,25 +17,6 @@
 
 /* ---- what a route says ----------------------------------------------------------------------- */
 
-/* "5/s", as it can be written (base/num.h). */
-static void rate_text(struct buf *out, const struct route_limits *limits)
-{
-	static const struct {
-		uint32_t ms;
-		const char *unit;
-	} units[] = { { 1000, "s" }, { 60000, "m" }, { 3600000, "h" }, { 86400000, "d" } };
-
-	if (limits->rate_count == 0)
-		return;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		if (units[i].ms != limits->rate_ms)
-			continue;
-		buf_printf(out, "%" PRIu32 "/%s", limits->rate_count, units[i].unit);
-		return;
-	}
-	buf_printf(out, "%" PRIu32 "/%" PRIu32 "ms", limits->rate_count, limits->rate_ms);
-}
-
 static void number_text(struct buf *out, uint32_t n)
 {
 	if (n)
@@ -54,7 +35,9 @@ static bool way_end(const struct way *way, struct buf *words)
 			buf_printf(words, "%.*s says ", STR_ARG(r->router));
 		if (r->code)
 			buf_printf(words, "%u ", r->code);
-		buf_printf(words, "%s %.*s", r->enhanced, STR_ARG(r->why));
+		if (r->enhanced[0])
+			buf_printf(words, "%s ", r->enhanced);
+		buf_add(words, r->why);
 		return false;
 	}
 	for (size_t i = 0; i < way->count; i++) {
@@ -83,8 +66,10 @@ static const char *const route_columns[ROUTE_COLUMNS] = { "router", "matched", "
 static void host_row(const struct way *way, const struct way_host *h, struct output *o)
 {
 	const struct route *r = way->route;
+	const struct route_limits *limits = &way->limits;
 	struct buf texts[ROUTE_COLUMNS] = { 0 };
 	struct tmail_str row[ROUTE_COLUMNS];
+	char rate[NUM_RATE_TEXT];
 
 	buf_add(&texts[0], r->router);
 	buf_add(&texts[1], r->reason);
@@ -98,9 +83,10 @@ static void host_row(const struct way *way, const struct way_host *h, struct out
 	buf_add(&texts[9], h->sources);
 	buf_add(&texts[10], h->tls);
 	buf_add(&texts[11], h->hop->login);
-	number_text(&texts[12], r->limits.connections);
-	number_text(&texts[13], r->limits.messages);
-	rate_text(&texts[14], &r->limits);
+	number_text(&texts[12], limits->connections);
+	number_text(&texts[13], limits->messages);
+	if (limits->rate_count)
+		buf_add_c(&texts[14], num_rate_text(limits->rate_count, limits->rate_ms, rate));
 	buf_add(&texts[15], h->left_out);
 	for (size_t i = 0; i < ROUTE_COLUMNS; i++)
 		row[i] = tm_str(buf_str(&texts[i]));
@@ -156,17 +142,17 @@ static enum verb_result routes_test_run(
 {
 	struct arena *arena = arena_new(1024);
 	enum verb_result result;
-	struct str sender = STR(""), recipient = STR("");
+	struct way_asked asked = { .login = value_of(values, "user") };
 	struct way way;
 	struct why why;
 
-	if (!address_given(value_of(values, "FROM"), ADDRESS_NULL, arena, &sender, &why) ||
-		!address_given(value_of(values, "TO"), 0, arena, &recipient, &why)) {
+	if (!address_given(value_of(values, "FROM"), ADDRESS_NULL, arena, &asked.sender, &why) ||
+		!address_given(value_of(values, "TO"), 0, arena, &asked.recipient, &why)) {
 		trouble(o, "routes test", &why);
 		arena_free(&arena);
 		return VERB_USAGE;
 	}
-	if (way_find(g, sender, recipient, value_of(values, "user"), &way, &why))
+	if (way_find(g, &asked, &way, &why))
 		result = way_show(&way, o);
 	else
 		result = trouble(o, "routes test", &why);
@@ -212,10 +198,13 @@ static void session_row(void *ctx, const struct explain_row *row)
 static void host_text(struct buf *out, const struct way *way, const struct way_host *h)
 {
 	const struct route *r = way->route;
-	struct buf rate = { 0 };
+	const struct route_limits *limits = &way->limits;
+	char rate[NUM_RATE_TEXT];
 
-	buf_printf(out, "%.*s: %" PRIu32 " %.*s:%u", STR_ARG(r->reason), h->hop->priority,
-		STR_ARG(h->hop->host), h->hop->port);
+	if (r->reason.len)
+		buf_printf(out, "%.*s: ", STR_ARG(r->reason));
+	buf_printf(
+		out, "%" PRIu32 " %.*s:%u", h->hop->priority, STR_ARG(h->hop->host), h->hop->port);
 	if (h->addresses.len)
 		buf_printf(out, " [%.*s]", STR_ARG(h->addresses));
 	if (h->hop->weight > 1)
@@ -226,22 +215,23 @@ static void host_text(struct buf *out, const struct way *way, const struct way_h
 		buf_printf(out, ", tls %.*s", STR_ARG(h->tls));
 	if (h->hop->login.len)
 		buf_printf(out, ", login %.*s", STR_ARG(h->hop->login));
-	if (r->limits.connections)
-		buf_printf(out, ", %" PRIu32 " connections", r->limits.connections);
-	if (r->limits.messages)
-		buf_printf(out, ", %" PRIu32 " messages a connection", r->limits.messages);
-	rate_text(&rate, &r->limits);
-	if (rate.len)
-		buf_printf(out, ", at most %.*s", STR_ARG(buf_str(&rate)));
+	if (way->mail_from.len)
+		buf_printf(out, ", as sender %.*s", STR_ARG(way->mail_from));
+	buf_printf(out, ", %" PRIu32 " connections, %" PRIu32 " messages a connection",
+		limits->connections, limits->messages);
+	if (limits->rate_count)
+		buf_printf(out, ", at most %s",
+			num_rate_text(limits->rate_count, limits->rate_ms, rate));
 	if (h->left_out.len)
 		buf_printf(out, "; left out: %.*s", STR_ARG(h->left_out));
-	buf_free(&rate);
 }
 
 static void way_explain(const struct way *way, struct output *o)
 {
 	struct buf text = { 0 };
 
+	for (size_t i = 0; i < way->said_count; i++)
+		session_row(o, &way->said[i]);
 	for (size_t i = 0; i < way->count; i++) {
 		buf_clear(&text);
 		host_text(&text, way, &way->hosts[i]);
@@ -278,14 +268,30 @@ static bool explain_read(const struct values *values, struct arena *arena,
 	return true;
 }
 
+/* Beyond the session: what modules say before an attempt, and routers. */
+static bool way_find_for(struct generation *g, const struct explain_asked *asked, bool relay,
+	struct way *way, struct why *why)
+{
+	char ip[IP_TEXT] = "";
+	const struct way_asked further = { .sender = asked->sender,
+		.recipient = asked->recipient,
+		.login = asked->login,
+		.modules = true,
+		.address = str_c(asked->ip.family ? (ip_text(&asked->ip, ip), ip) : ""),
+		.helo = asked->helo,
+		.relay = relay };
+
+	return way_find(g, &further, way, why);
+}
+
 static enum verb_result explain_run(
 	struct generation *g, const struct values *values, struct output *o)
 {
 	struct arena *arena = arena_new(1024);
 	struct explain_asked asked;
 	enum verb_result result = VERB_FAILED;
+	struct explain_end end = { false, false };
 	struct way way = { 0 };
-	bool accepted = false;
 	struct why why;
 
 	if (!explain_read(values, arena, &asked, &why)) {
@@ -294,13 +300,13 @@ static enum verb_result explain_run(
 		return VERB_USAGE;
 	}
 	o->columns(o, explain_columns, EXPLAIN_COLUMNS);
-	if (!smtp_explain(g, &asked, session_row, o, &accepted, &why))
+	if (!smtp_explain(g, &asked, session_row, o, &end, &why))
 		trouble(o, "explain", &why);
-	else if (accepted && !way_find(g, asked.sender, asked.recipient, asked.login, &way, &why))
+	else if (end.accepted && !way_find_for(g, &asked, end.relay, &way, &why))
 		trouble(o, "explain", &why);
 	else
 		result = VERB_OK; /* a refusal is an answer too */
-	if (result == VERB_OK && accepted)
+	if (result == VERB_OK && end.accepted)
 		way_explain(&way, o);
 	way_free(&way);
 	arena_free(&arena);

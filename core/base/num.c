@@ -5,6 +5,9 @@
  */
 #include "base/num.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 struct unit {
 	struct str name;
 	int64_t factor;
@@ -247,4 +250,43 @@ bool num_rate(struct str s, uint32_t *count, uint32_t *ms)
 	*count = (uint32_t)number;
 	*ms = (uint32_t)time;
 	return true;
+}
+
+/* In that unit, if three digits behind a point are enough. */
+static bool rate_in(uint32_t count, uint32_t ms, uint32_t unit, uint64_t *thousandths)
+{
+	uint64_t whole = (uint64_t)count * unit;
+
+	if (__builtin_mul_overflow(whole, 1000, thousandths) || *thousandths % ms != 0)
+		return false;
+	*thousandths /= ms;
+	return *thousandths / 1000 <= UINT32_MAX;
+}
+
+const char *num_rate_text(uint32_t count, uint32_t ms, char text[NUM_RATE_TEXT])
+{
+	static const struct {
+		uint32_t ms;
+		char name;
+	} units[] = { { 1000, 's' }, { 60000, 'm' }, { 3600000, 'h' }, { 86400000, 'd' } };
+	enum { UNITS = sizeof units / sizeof *units };
+	uint64_t n = (uint64_t)count * 1000;
+	size_t i = 0;
+	int len;
+
+	while (i < UNITS && units[i].ms != ms)
+		i++;
+	if (i == UNITS)
+		for (i = 0; i < UNITS && !rate_in(count, ms, units[i].ms, &n);)
+			i++;
+	if (i == UNITS) {
+		snprintf(text, NUM_RATE_TEXT, "%" PRIu32 "/%" PRIu32 "ms", count, ms);
+		return text;
+	}
+	len = snprintf(text, NUM_RATE_TEXT, "%" PRIu64 ".%03u", n / 1000, (unsigned)(n % 1000));
+	while (text[len - 1] == '0')
+		len--;
+	len -= text[len - 1] == '.';
+	snprintf(text + len, (size_t)(NUM_RATE_TEXT - len), "/%c", units[i].name);
+	return text;
 }

@@ -19,5 +19,8 @@ bool num_size(struct str s, int64_t *octets);
 /* "5/s" "100/m" "1/250ms" "0.5/s": so many, three digits behind a point at most, in such a time.
  * "0.5/s" is 1 in 2000 ms; never 0 of either. */
 bool num_rate(struct str s, uint32_t *count, uint32_t *ms);
+/* As a person would write it: "0.5/s" of 1 in 2000 ms. It reads back as the same rate. */
+enum { NUM_RATE_TEXT = 40 };
+const char *num_rate_text(uint32_t count, uint32_t ms, char text[NUM_RATE_TEXT]);
 
 #endif

@@ -78,7 +78,7 @@ static void route_seal(struct route *r)
 	buf_free(&key);
 }
 
-static struct route *route_said(int status, unsigned code, const char *enhanced, struct str why)
+struct route *route_said(int status, unsigned code, const char *enhanced, struct str why)
 {
 	struct route *r = route_new(status);
 

@@ -47,6 +47,9 @@ void route_unref(struct route **r);
  * drawn by weight, anew each time. Answers their number. */
 size_t route_order(const struct route *r, uint8_t order[ROUTE_HOPS_MAX]);
 
+/* No route, but a reason (copied) why there is none; code 0: none. */
+struct route *route_said(int status, unsigned code, const char *enhanced, struct str why);
+
 /* What PREDELIVER says in place of the routers: "[host]:port", and a source of its own (NULL
  * data: as the route has it). */
 struct route *route_direct(struct str next_hop, struct str source, struct str destination);

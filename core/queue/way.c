@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A dry walk from an address to hosts: the routers on one loop, then the hosts and what TLS each
+ * A dry walk from an address to hosts: modules and routers on one loop, then the hosts and what TLS each
  * is to have on the loop of their lane, since that knows which of them rest. The asker waits
  * meanwhile.
  */
@@ -9,8 +9,10 @@
 #include "mail/address.h"
 #include "mail/domain.h"
 #include "queue/attempt.h"
+#include "queue/limit.h"
 #include "queue/locate.h"
 #include "queue/policy.h"
+#include "queue/work.h"
 
 #include <semaphore.h>
 
@@ -19,6 +21,10 @@ struct finding {
 	struct generation *generation;
 	struct loop *loop;
 	struct subject subject; /* on that loop */
+	const struct way_asked *asked;
+	struct message *message; /* what modules are asked about */
+	union tmail_event event;
+	struct str source; /* a module's */
 	struct route_asking asking;
 	struct way *way;
 	struct policy *policy;       /* of the host that is looked at */
@@ -209,45 +215,120 @@ static void hosts_look_up(struct task *task)
 static void routed(void *ctx, struct route *route)
 {
 	struct finding *f = ctx;
+	struct route *own;
 
+	if (route->status == TMAIL_OK && f->source.len > 0) {
+		own = route_from(route, f->source);
+		route_unref(&route);
+		route = own;
+	}
 	f->way->reference = route;
+	if (route->status == TMAIL_OK)
+		f->way->limits = limits_of(route, settings_of(f));
+	subject_message_end(&f->subject);
 	subject_end(&f->subject);
+	if (f->message)
+		message_free(&f->message);
 	finding_go(f, queue.started ? queue_home_of(route->key)->loop : f->loop, hosts_look_up);
 }
 
-static void routers_ask(struct task *task)
+static void routers_ask(struct finding *f)
 {
-	struct finding *f = container_of(task, struct finding, task);
 	struct route *route;
 
-	finding_subject(f);
 	f->asking.ql = finding_part(f);
 	route = route_ask(&f->asking);
 	if (route)
 		routed(f, route);
 }
 
+/* ---- modules --------------------------------------------------------------------------- */
+
+/* As work.c takes it: who refuses ends it, who holds keeps it from being routed. */
+static void hook_says(struct finding *f, const struct chain_answer *a)
+{
+	struct arena *arena = f->way->arena;
+	struct route *route;
+
+	f->way->said = explain_rows(&f->subject, arena, &f->way->said_count);
+	if (a->verdict == TMAIL_REJECT || a->verdict == TMAIL_TEMPFAIL) {
+		route = route_said(a->verdict == TMAIL_REJECT ? TMAIL_REFUSED : TMAIL_TRY_LATER,
+			a->code, a->enhanced, a->text);
+		if (a->by)
+			route->router = arena_str(route->arena, str_c(instance_name(a->by)));
+		routed(f, route);
+		return;
+	}
+	if (a->hold) {
+		routed(f,
+			route_said(TMAIL_TRY_LATER, 0, "",
+				arena_printf(arena, "held: %.*s", STR_ARG(a->hold_reason))));
+		return;
+	}
+	f->source = arena_str(arena, a->source);
+	if (a->sender.data)
+		f->way->mail_from = arena_printf(arena, "<%.*s>", STR_ARG(a->sender));
+	if (a->next_hop.len > 0)
+		routed(f, route_direct(a->next_hop, f->source, str_tm(f->asking.ask.domain)));
+	else
+		routers_ask(f);
+}
+
+static void hook_answered(void *ctx, const struct chain_answer *answer)
+{
+	hook_says(ctx, answer);
+}
+
+static void message_make(struct finding *f)
+{
+	const struct way_asked *asked = f->asked;
+	struct message *m = message_new(id_make(clock_wall(), 0, random_u64()), clock_wall());
+
+	m->envelope.sender = tm_str(arena_str(m->arena, asked->sender));
+	m->envelope.login = tm_str(arena_str(m->arena, asked->login));
+	m->client_address = tm_str(arena_str(m->arena, asked->address));
+	m->client_helo = tm_str(arena_str(m->arena, asked->helo));
+	m->relay = asked->relay;
+	f->event.predeliver.recipient = message_add_recipient(m, asked->recipient, STR(""), 0);
+	f->message = f->subject.message = m;
+	work_client_facts(&f->subject.client, m);
+}
+
+static void finding_begin(struct task *task)
+{
+	struct finding *f = container_of(task, struct finding, task);
+	struct chain_answer answer;
+
+	finding_subject(f);
+	if (!f->asked->modules) {
+		routers_ask(f);
+		return;
+	}
+	message_make(f);
+	if (chain_ask(&f->subject, TMAIL_POINT_PREDELIVER, &f->event, &answer, hook_answered, f))
+		hook_says(f, &answer);
+}
+
 /* ---- asked ----------------------------------------------------------------------------- */
 
-bool way_find(struct generation *g, struct str sender, struct str recipient, struct str login,
-	struct way *way, struct why *why)
+bool way_find(struct generation *g, const struct way_asked *asked, struct way *way, struct why *why)
 {
-	struct finding f = { .way = way, .generation = g };
+	struct finding f = { .way = way, .generation = g, .asked = asked };
 	struct loop *loop = generation_loop(g);
 
 	*way = (struct way){ .arena = arena_new(1024) };
 	if (!loop)
 		return why_set(why, "no loop is running");
 	f.asking = (struct route_asking){ .subject = &f.subject,
-		.ask = { .sender = tm_str(sender),
-			.recipient = tm_str(recipient),
-			.domain = tm_str(domain_key(address_domain(recipient), way->arena)),
-			.login = tm_str(login) },
+		.ask = { .sender = tm_str(asked->sender),
+			.recipient = tm_str(asked->recipient),
+			.domain = tm_str(domain_key(address_domain(asked->recipient), way->arena)),
+			.login = tm_str(asked->login) },
 		.name = str_tm(settings_of(&f)->hostname),
 		.found = routed,
 		.ctx = &f };
 	sem_init(&f.done, 0, 0);
-	finding_go(&f, loop, routers_ask);
+	finding_go(&f, loop, finding_begin);
 	while (sem_wait(&f.done) != 0)
 		;
 	sem_destroy(&f.done);

@@ -38,26 +38,34 @@ struct explaining {
 	struct explain_row *rows;
 	size_t row_count;
 	bool relays; /* the login may */
+	bool may_relay;
 	sem_t over;
 };
 
 /* ---- on the loop ----------------------------------------------------------------------- */
 
+struct explain_row *explain_rows(const struct subject *s, struct arena *arena, size_t *count)
+{
+	struct explain_row *rows = ARENA_ARRAY(arena, struct explain_row, RECORD_MAX);
+
+	*count = 0;
+	for (const struct record_entry *r = record_of(s); r; r = r->next)
+		rows[(*count)++] = (struct explain_row){ .point = r->point,
+			.by = r->instance ? instance_name(r->instance) : NULL,
+			.verdict = r->verdict,
+			.text = r->code ? arena_printf(arena, "%u %.*s", r->code, STR_ARG(r->words))
+					: arena_str(arena, r->words),
+			.took = r->took };
+	return rows;
+}
+
 static void session_over(struct dry *dry, struct session *s)
 {
 	struct explaining *e = container_of(dry, struct explaining, dry);
-	const struct record_entry *r = record_of(&s->subject);
 
 	e->record = arena_new(4096);
-	e->rows = ARENA_ARRAY(e->record, struct explain_row, RECORD_MAX);
-	for (; r; r = r->next)
-		e->rows[e->row_count++] = (struct explain_row){ .point = r->point,
-			.by = r->instance ? instance_name(r->instance) : NULL,
-			.verdict = r->verdict,
-			.text = r->code
-				? arena_printf(e->record, "%u %.*s", r->code, STR_ARG(r->words))
-				: arena_str(e->record, r->words),
-			.took = r->took };
+	e->rows = explain_rows(&s->subject, e->record, &e->row_count);
+	e->may_relay = s->subject.client.flags & (TMAIL_CLIENT_AUTHENTICATED | TMAIL_CLIENT_RELAY);
 }
 
 static void session_gone(struct dry *dry)
@@ -262,7 +270,7 @@ static bool has_control(struct str s)
 }
 
 bool smtp_explain(struct generation *g, const struct explain_asked *asked,
-	void (*each)(void *ctx, const struct explain_row *row), void *ctx, bool *accepted,
+	void (*each)(void *ctx, const struct explain_row *row), void *ctx, struct explain_end *end,
 	struct why *why)
 {
 	struct explaining e = { .task.run = session_begin, .asked = asked, .generation = g };
@@ -286,10 +294,11 @@ bool smtp_explain(struct generation *g, const struct explain_asked *asked,
 	sem_init(&e.over, 0, 0);
 	loop_post(e.place->loop, &e.task);
 	n = converse(&e, replies);
-	*accepted = n == REPLIES && is_good(replies[REPLIES - 1].text);
+	end->accepted = n == REPLIES && is_good(replies[REPLIES - 1].text);
 	fd_close(&e.fd);
 	while (sem_wait(&e.over) != 0)
 		;
+	end->relay = e.may_relay;
 	rows_tell(&e, replies, n, each, ctx);
 	sem_destroy(&e.over);
 	buf_free(&e.in);

@@ -24,10 +24,16 @@ struct explain_row { /* of a command: what each said about it, and then its repl
 	struct str text; /* the reply's, or the reason */
 	int64_t took;    /* microseconds */
 };
-/* On a thread that may wait. each: on this thread, in order. *accepted: the recipient was. False
- * with why: there is nobody to ask, or the session was lost. */
+struct explain_end {
+	bool accepted; /* the recipient was */
+	bool relay;    /* the client may */
+};
+/* On a thread that may wait. each: on this thread, in order. False with why: there is nobody to
+ * ask, or the session was lost. */
 bool smtp_explain(struct generation *g, const struct explain_asked *asked,
-	void (*each)(void *ctx, const struct explain_row *row), void *ctx, bool *accepted,
+	void (*each)(void *ctx, const struct explain_row *row), void *ctx, struct explain_end *end,
 	struct why *why);
+/* The record of a dry subject. */
+struct explain_row *explain_rows(const struct subject *s, struct arena *arena, size_t *count);
 
 #endif

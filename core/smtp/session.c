@@ -225,10 +225,10 @@ void session_free(struct session *s)
 
 	dns_lookup_cancel(&s->reverse);
 	deadline_clear(&s->deadline);
-	transaction_end(s);
-	auth_logout(s);
 	if (dry)
 		dry->over(dry, s);
+	transaction_end(s);
+	auth_logout(s);
 	subject_end(&s->subject);
 	if (s->counted)
 		limit_left(&s->peer, loop_now(s->subject.loop));

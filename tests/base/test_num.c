@@ -148,6 +148,29 @@ START_TEST(rates_are_so_many_in_such_a_time)
 }
 END_TEST
 
+START_TEST(rates_are_written_as_people_would_and_read_back)
+{
+	static const struct {
+		const char *given, *text; /* text NULL: as given */
+	} rates[] = { { "5/s", NULL }, { "100/m", NULL }, { "120/m", NULL }, { "2000/h", NULL },
+		{ "0.5/s", NULL }, { "2.5/s", NULL }, { "0.125/m", NULL }, { "1/d", NULL },
+		{ "50/s", NULL }, { "4294967295/d", NULL }, { "1/250ms", "4/s" },
+		{ "3/2", "1.5/s" }, { "1/3000ms", "20/m" }, { "1/1001ms", NULL },
+		{ "3/w", "3/604800000ms" } };
+	uint32_t count, ms, again, again_ms;
+	char text[NUM_RATE_TEXT];
+
+	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+		ck_assert(num_rate(str_c(rates[i].given), &count, &ms));
+		num_rate_text(count, ms, text);
+		ck_assert_str_eq(text, rates[i].text ? rates[i].text : rates[i].given);
+		ck_assert(num_rate(str_c(text), &again, &again_ms));
+		ck_assert_uint_eq((uint64_t)count * again_ms, (uint64_t)again * ms);
+	}
+}
+END_TEST
+
 TEST_MAIN("base/num", whole_numbers_are_digits_and_nothing_else, signed_numbers_reach_both_ends,
 	hexadecimal_has_at_most_sixteen_digits_that_count, yes_and_no_have_four_words_each,
-	durations_are_milliseconds, sizes_are_octets, rates_are_so_many_in_such_a_time)
+	durations_are_milliseconds, sizes_are_octets, rates_are_so_many_in_such_a_time,
+	rates_are_written_as_people_would_and_read_back)

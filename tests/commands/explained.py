@@ -8,7 +8,8 @@ from sink import Sink
 from tmail import Failed, Session, Skipped, Tmail
 
 SETTINGS = """smtp = { reverse_lookup = 0; sender_dns = "reject"; max_message_size = "1M"; };
-queue = { host_rest = "1h"; retry_min = "1h"; };
+queue = { host_rest = "1h"; retry_min = "1h"; max_messages_connection = 77;
+  destinations = ( { domain = ".slow.test"; rate = "0.5/s"; connections = 2; } ); };
 """
 ZONE = """from MX 10 from
 from A 192.0.2.1
@@ -52,7 +53,20 @@ class Explained:
         assert texts[2] == "relayip: 192.0.2.8 is not there", texts
         assert texts[3] == "sender_dns: the sender's domain can take an answer", texts
         assert texts[5] == "rcpthost: to.test is there: remote", texts
-        assert texts[7] == "*: 3 192.0.2.25:25 [192.0.2.25], at most 5/s", texts
+        self.ends(texts[7], "20 connections, 77 messages a connection, at most 5/s")
+
+    @staticmethod
+    def ends(text, limits):
+        assert text.startswith("*: 3 192.0.2.25:25 [192.0.2.25], "), text
+        assert text.endswith(", " + limits), text
+
+    def limits(self):
+        """Those of the settings by pattern count where the route has none."""
+        text = self.last("x@a.slow.test", "a@from.test", "--ip", "192.0.2.9")[3]
+        self.ends(text, "2 connections, 77 messages a connection, at most 5/s")
+        self.server.command("routes", "add", "-d", "b.slow.test", "-rh", "192.0.2.26")
+        (row,) = self.server.json("routes", "test", "a@from.test", "x@b.slow.test")
+        assert (row["connections"], row["messages"], row["rate"]) == (2, 77, "0.5/s"), row
 
     def relay(self):
         """Who may relay, and by what."""
@@ -140,6 +154,7 @@ def run(cases, build):
         return
     try:
         cases.run("explain: every step, down to the host", explained.whole)
+        cases.run("explain: the limits in force", explained.limits)
         cases.run("explain: who may relay, and by what", explained.relay)
         cases.run("explain: the sender's domain", explained.sender)
         cases.run("explain: the size", explained.size)

@@ -8,7 +8,7 @@
 #include "tests/smtp/house.h"
 
 static char heard[4096]; /* "POINT by verdict text|" of each row */
-static bool accepted;
+static struct explain_end end;
 
 static void row(void *ctx, const struct explain_row *r)
 {
@@ -35,8 +35,7 @@ static void explain(const struct explain_asked *a)
 	struct why why;
 
 	heard[0] = '\0';
-	ck_assert_msg(
-		smtp_explain(house.generation, a, row, NULL, &accepted, &why), "%s", why.text);
+	ck_assert_msg(smtp_explain(house.generation, a, row, NULL, &end, &why), "%s", why.text);
 }
 
 #define ck_heard(part)                                                                             \
@@ -49,17 +48,18 @@ START_TEST(it_is_said_which_table_took_the_recipient)
 
 	house_open("", HOUSE_TABLES);
 	explain(&a);
-	ck_assert(accepted);
+	ck_assert(end.accepted && !end.relay);
 	ck_heard("CONNECT reply 1 220 mx.test ");
 	ck_heard("MAIL core 0 relayip: 198.51.100.7 is not there|MAIL reply 1 250 2.1.0");
 	ck_heard("RCPT core 0 rcpthost: remote.test is there: remote|RCPT reply 1 250 2.1.5");
 	a = asked("198.51.100.7", "from@sender.test", "to@elsewhere.test");
 	explain(&a);
-	ck_assert(!accepted);
+	ck_assert(!end.accepted);
 	ck_heard("rcpthost: elsewhere.test is not there|RCPT reply 2 554 5.7.1");
 	a = asked("203.0.113.9", "from@sender.test", "to@elsewhere.test");
 	explain(&a);
-	ck_assert(accepted);
+	ck_assert(end.accepted);
+	ck_assert(end.relay);
 	ck_heard("relayip: 203.0.113.9 is there|");
 	house_close();
 }
@@ -71,7 +71,7 @@ START_TEST(a_table_that_cannot_be_asked_is_named)
 
 	house_open("", HOUSE_TABLES);
 	explain(&a);
-	ck_assert(!accepted);
+	ck_assert(!end.accepted);
 	ck_heard("rcpthost: broken.test cannot be asked for now|RCPT reply 3 451");
 	house_close();
 }
@@ -84,7 +84,7 @@ START_TEST(who_is_logged_in_may_relay)
 	a.login = STR("joe@local.test");
 	house_open("", HOUSE_TABLES);
 	explain(&a);
-	ck_assert(accepted);
+	ck_assert(end.accepted);
 	ck_heard("joe@local.test is logged in");
 	house_close();
 }
@@ -97,12 +97,12 @@ START_TEST(the_size_is_said_with_the_sender)
 	house_open("max_message_size = \"1M\";", HOUSE_TABLES);
 	a.size = 2 * 1024 * 1024;
 	explain(&a);
-	ck_assert(!accepted);
+	ck_assert(!end.accepted);
 	ck_heard("MAIL reply 2 552 5.3.4");
 	ck_not_heard("|RCPT ");
 	a.size = 1024;
 	explain(&a);
-	ck_assert(accepted);
+	ck_assert(end.accepted);
 	house_close();
 }
 END_TEST
@@ -139,7 +139,7 @@ START_TEST(modules_that_honour_dry_are_asked_and_others_are_not)
 	for (unsigned i = 0; i < TMAIL_POINTS; i++)
 		before[i] = house_hooked[i];
 	explain(&a);
-	ck_assert(!accepted);
+	ck_assert(!end.accepted);
 	ck_heard("CONNECT test/hooks -1 ");
 	ck_heard("CONNECT test/dry 0 |CONNECT reply 1 220");
 	ck_heard("MAIL test/hooks -1 ");
@@ -159,7 +159,7 @@ START_TEST(nothing_of_it_is_kept_or_counted)
 		"max_sessions = 1; max_sessions_address = 1; max_rate_address = 1;", HOUSE_TABLES);
 	for (unsigned i = 0; i < 5; i++) {
 		explain(&a);
-		ck_assert(accepted);
+		ck_assert(end.accepted);
 	}
 	ck_assert_uint_eq(smtp_sessions(), 0);
 	ck_assert_uint_eq(house.kept_count, 0);
@@ -176,7 +176,7 @@ START_TEST(a_listener_is_chosen_by_its_name_or_role)
 	a.listener = STR("MX");
 	explain(&a);
 	a.listener = STR("nowhere");
-	ck_assert(!smtp_explain(house.generation, &a, row, NULL, &accepted, &why));
+	ck_assert(!smtp_explain(house.generation, &a, row, NULL, &end, &why));
 	ck_assert_str_eq(why.text, "there is no listener nowhere");
 	house_close();
 }
@@ -188,7 +188,7 @@ START_TEST(words_that_would_be_commands_are_refused)
 	struct why why;
 
 	house_open("", HOUSE_TABLES);
-	ck_assert(!smtp_explain(house.generation, &a, row, NULL, &accepted, &why));
+	ck_assert(!smtp_explain(house.generation, &a, row, NULL, &end, &why));
 	house_close();
 }
 END_TEST
