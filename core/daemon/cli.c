@@ -188,43 +188,53 @@ static uint32_t core_verb_flags(const struct str *words, size_t word_count)
 }
 
 /* How one verb is used; a module's needs the configuration. */
-static int help_verb(const struct command_line *line, struct str *words, size_t count)
+static int help_verb(const struct command_line *line, const struct str *words, size_t count)
 {
 	struct output *o = output_of(line);
 	enum verb_result result;
+	struct str *asked = must_alloc((count + 1) * sizeof *asked);
 
-	words[count++] = STR("--help");
-	result = core_verb_flags(words, count) ? verb_command(NULL, words, count, true, o)
-					       : offline_run(line->file, words, count, o);
+	memcpy(asked, words, count * sizeof *asked);
+	asked[count++] = STR("--help");
+	result = core_verb_flags(asked, count) ? verb_command(NULL, asked, count, true, o)
+					       : offline_run(line->file, asked, count, o);
 	output_end(&o, result);
+	free(asked);
 	return (int)result;
 }
 
+static int help_of(const struct command_line *line, const struct str *words, size_t count);
+
 static int help_command(const struct command_line *line)
 {
-	struct str *words;
-	int status;
-
-	if (line->count < 2)
-		return help_run(line->file);
-	words = must_alloc(line->count * sizeof *words);
-	memcpy(words, line->words + 1, (line->count - 1) * sizeof *words);
-	status = help_verb(line, words, line->count - 1);
-	free(words);
-	return status;
+	return help_of(line, line->words + 1, line->count - 1);
 }
+
+static const struct tmail_argument man_arguments[] = {
+	{ "PAGE", NULL, TMAIL_TYPE_STRING, TMAIL_POSITIONAL, "Its name; without one: tmail." },
+};
+static const struct tmail_argument help_arguments[] = {
+	{ "COMMAND", NULL, TMAIL_TYPE_STRING, TMAIL_POSITIONAL | TMAIL_REPEATED,
+		"The command, or the first word of some." },
+};
 
 static const struct command {
 	const char *name, *summary;
 	int (*run)(const struct command_line *line);
+	struct tmail_list arguments;
 } commands[] = {
-	{ "serve", "Runs the server in the foreground; the same as no command.", serve_command },
-	{ "check", "Checks the configuration and names every mistake.", check_command },
-	{ "sample", "Prints a sample configuration with every setting.", sample_command },
-	{ "man", "Prints a manual page: tmail, tmail.conf, or a module's name.", man_command },
-	{ "help", "Lists the commands, or says how one is used.", help_command },
-	{ "version", "Prints the version.", version_command },
-	{ SERVER_WORD, NULL, server_command },
+	{ "serve", "Runs the server in the foreground; the same as no command.", serve_command,
+		{ NULL, 0, 0 } },
+	{ "check", "Checks the configuration and names every mistake.", check_command,
+		{ NULL, 0, 0 } },
+	{ "sample", "Prints a sample configuration with every setting.", sample_command,
+		{ NULL, 0, 0 } },
+	{ "man", "Prints a manual page: tmail, tmail.conf, or a module's name.", man_command,
+		TMAIL_LIST(man_arguments) },
+	{ "help", "Lists the commands, or says how one is used.", help_command,
+		TMAIL_LIST(help_arguments) },
+	{ "version", "Prints the version.", version_command, { NULL, 0, 0 } },
+	{ SERVER_WORD, NULL, server_command, { NULL, 0, 0 } },
 };
 
 void commands_print(struct buf *out)
@@ -249,6 +259,44 @@ static const struct command *command_find(struct str name)
 	return NULL;
 }
 
+/* Its words are those of a verb. */
+static int command_run(const struct command *c, const struct command_line *line)
+{
+	const struct verb v = { .name = c->name, .summary = c->summary, .arguments = c->arguments };
+	struct arena *arena = arena_new(256);
+	struct values values = { 0 };
+	struct buf usage = { 0 };
+	struct why why;
+	bool help = false;
+	int status;
+
+	if (values_parse(&v, line->words + 1, line->count - 1, arena, &values, &help, &why) !=
+		VERB_OK) {
+		fprintf(stderr, "tmail: %s: %s; see tmail %s --help\n", c->name, why.text, c->name);
+		status = EXIT_USAGE;
+	} else if (help) {
+		verb_usage(&usage, &v);
+		status = say_end(&usage);
+	} else {
+		status = c->run(line);
+	}
+	arena_free(&arena);
+	return status;
+}
+
+static int help_of(const struct command_line *line, const struct str *words, size_t count)
+{
+	const struct command *c = count > 0 ? command_find(words[0]) : NULL;
+	struct str both[2] = { STR(""), STR("--help") };
+	const struct command_line help = { .words = both, .count = 2 };
+
+	if (c)
+		return command_run(c, &help);
+	if (count < 2 && help_run(line->file, count ? words[0] : STR("")))
+		return EXIT_GOOD;
+	return help_verb(line, words, count);
+}
+
 /* ---- verbs -------------------------------------------------------------------------------- */
 
 /* Where the server would listen; false: the configuration does not say it. */
@@ -268,12 +316,15 @@ static bool control_path(const char *file, struct buf *path, struct why *why)
 	return true;
 }
 
-static bool help_wanted(const struct command_line *line)
+/* The place of -h or --help among the words; else their number. */
+static size_t help_place(const struct command_line *line)
 {
-	for (size_t i = 0; i < line->count; i++)
-		if (word_is(line->words[i], "--help") || word_is(line->words[i], "-h"))
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < line->count && !word_is(line->words[i], "--help") &&
+		!word_is(line->words[i], "-h"))
+		i = word_is(line->words[i], "--") ? line->count : i + 1;
+	return i;
 }
 
 static enum verb_result verb_ask(const struct command_line *line, struct output *o)
@@ -282,8 +333,6 @@ static enum verb_result verb_ask(const struct command_line *line, struct output 
 	struct why why;
 	int answer;
 
-	if (help_wanted(line) && core_verb_flags(line->words, line->count))
-		return verb_command(NULL, line->words, line->count, true, o);
 	if (!control_path(line->file, &path, &why)) {
 		o->fail(o, str_c(why.text));
 		return VERB_FAILED;
@@ -314,15 +363,18 @@ static int verb_command_line(const struct command_line *line)
 static int line_run(const struct command_line *line)
 {
 	const struct command *command;
+	size_t help = help_place(line);
 
 	if (line->version)
 		return version_command(line);
 	if (line->help)
-		return help_command(line);
+		return help_of(line, line->words, line->count);
 	if (line->count == 0)
 		return serve_command(line);
 	command = command_find(line->words[0]);
-	return command ? command->run(line) : verb_command_line(line);
+	if (command)
+		return command_run(command, line);
+	return help < line->count ? help_of(line, line->words, help) : verb_command_line(line);
 }
 
 int cli_main(int argc, char **argv)

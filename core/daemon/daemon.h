@@ -31,8 +31,10 @@ void sample_print(struct buf *out, const char *const *module_dirs, unsigned uid)
 bool man_print(struct buf *out, const char *page, const char *const *module_dirs, unsigned uid,
 	struct why *why);
 void help_print(struct buf *out, const struct verb *verbs, size_t count);
-/* The list of commands, with the modules' verbs if the configuration can be read. */
-int help_run(const char *file);
+void verbs_print(struct buf *out, const struct verb *verbs, size_t count, struct str group);
+/* The list of commands, with the modules' verbs if the configuration can be read; or of those of a
+ * group ("queue"). False: there are none, and nothing was printed. */
+bool help_run(const char *file, struct str group);
 /* The commands of the program itself, one a line. */
 void commands_print(struct buf *out);
 void commands_man(struct buf *out);

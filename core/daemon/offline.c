@@ -333,7 +333,7 @@ enum verb_result check_run(const char *file, struct output *o)
 	return VERB_OK;
 }
 
-int help_run(const char *file)
+bool help_run(const char *file, struct str group)
 {
 	struct place place = { .file = file };
 	struct generation *g = NULL;
@@ -341,16 +341,21 @@ int help_run(const char *file)
 	struct buf text = { 0 };
 	struct why why;
 	size_t count;
+	bool some;
 
 	if (place_settle(&place, NULL, &why))
 		g = place_generation(&place, PURPOSE_CHECK, NULL);
 	verbs = verbs_of(g, &count);
-	help_print(&text, verbs, count);
+	if (group.len == 0)
+		help_print(&text, verbs, count);
+	else
+		verbs_print(&text, verbs, count, group);
+	some = text.len > 0;
 	fwrite(text.data, 1, text.len, stdout);
 	buf_free(&text);
 	free(verbs);
 	if (g)
 		generation_unref(&g);
 	problems_free(&place.problems);
-	return EXIT_GOOD;
+	return some;
 }

@@ -298,6 +298,19 @@ bool man_print(
 
 /* ---- help --------------------------------------------------------------------------------- */
 
+/* All, or those whose first word that is. */
+void verbs_print(struct buf *out, const struct verb *verbs, size_t count, struct str group)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct str name = str_c(verbs[i].name), first;
+
+		if (group.len == 0 ||
+			(str_word(&name, &first) && name.len > 0 && str_equal(first, group)))
+			buf_printf(out, "  %-20s  %s\n", verbs[i].name,
+				verbs[i].summary ? verbs[i].summary : "");
+	}
+}
+
 void help_print(struct buf *out, const struct verb *verbs, size_t count)
 {
 	buf_add_c(out,
@@ -309,7 +322,5 @@ void help_print(struct buf *out, const struct verb *verbs, size_t count)
 		"  -v, --version         the version\n\n");
 	commands_print(out);
 	buf_add_char(out, '\n');
-	for (size_t i = 0; i < count; i++)
-		buf_printf(out, "  %-20s  %s\n", verbs[i].name,
-			verbs[i].summary ? verbs[i].summary : "");
+	verbs_print(out, verbs, count, STR(""));
 }

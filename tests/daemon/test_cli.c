@@ -185,7 +185,7 @@ START_TEST(help_is_had_in_every_way_that_people_try)
 {
 	static const char *const all[] = { "help", "-h", "--help" };
 	static const char *const one[] = { "help queue list", "queue list --help", "queue list -h",
-		"-h queue list" };
+		"-h queue list", "queue list --help --to x" };
 
 	begin(FAKE_MODULES);
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -194,16 +194,66 @@ START_TEST(help_is_had_in_every_way_that_people_try)
 				said(&out, "serve") && !said(&out, SERVER_WORD),
 			"%s", all[i]);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof one / sizeof *one; i++) {
 		ck_assert_msg(tmail(one[i]) == EXIT_GOOD, "%s", one[i]);
 		ck_assert_msg(said(&out, "usage: tmail queue list"), "%s: %s", one[i], buf_c(&out));
 	}
 	ck_assert_int_eq(tmail("help fake show"), EXIT_GOOD); /* a module's */
 	ck_assert(said(&out, "usage: tmail fake show"));
+	ck_assert_int_eq(tmail("fake show --help"), EXIT_GOOD);
+	ck_assert(said(&out, "usage: tmail fake show"));
 	ck_assert_int_eq(tmail("help nonsense"), EXIT_USAGE);
+	ck_assert_int_eq(tmail("nonsense --help"), EXIT_USAGE);
 	setenv("TMAIL_CONF", "/nonexistent/tmail.conf", 1);
 	ck_assert_int_eq(tmail("help"), EXIT_GOOD);
 	ck_assert_int_eq(tmail("queue list --help"), EXIT_GOOD);
+	end();
+}
+END_TEST
+
+START_TEST(help_of_a_command_of_the_program_does_not_run_it)
+{
+	static const char *const names[] = { "serve", "check", "sample", "man", "help", "version" };
+	static const char *const forms[] = { "%s --help", "%s -h", "help %s", "-h %s" };
+	char line[64], usage[64];
+
+	begin("nonsense = 1;\n");
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			snprintf(line, sizeof line, forms[f], names[i]);
+#pragma GCC diagnostic pop
+			snprintf(usage, sizeof usage, "usage: tmail %s", names[i]);
+			ck_assert_msg(tmail(line) == EXIT_GOOD, "%s", line);
+			ck_assert_msg(str_starts(buf_str(&out), str_c(usage)), "%s: %s", line,
+				buf_c(&out));
+			ck_assert_uint_eq(err.len, 0);
+		}
+	ck_assert_int_eq(tmail("serve now"), EXIT_USAGE);
+	ck_assert_str_eq(
+		buf_c(&err), "tmail: serve: 'now' is one word too many; see tmail serve --help\n");
+	ck_assert_int_eq(tmail("check --quick"), EXIT_USAGE);
+	end();
+}
+END_TEST
+
+START_TEST(help_of_a_group_lists_what_it_has)
+{
+	static const char *const forms[] = { "help queue", "queue --help", "-h queue" };
+
+	begin(FAKE_MODULES);
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		ck_assert_msg(tmail(forms[i]) == EXIT_GOOD, "%s", forms[i]);
+		ck_assert(said(&out, "queue list") && said(&out, "queue count"));
+		ck_assert(!said(&out, "routes test") && !said(&out, "fake show"));
+		ck_assert(said(&out, "queue fake")); /* a module's */
+	}
+	ck_assert_int_eq(tmail("help fake"), EXIT_GOOD);
+	ck_assert(said(&out, "fake show"));
+	/* A verb of one word is no group. */
+	ck_assert_int_eq(tmail("help status"), EXIT_GOOD);
+	ck_assert(said(&out, "usage: tmail status"));
 	end();
 }
 END_TEST
@@ -292,6 +342,7 @@ TEST_MAIN("daemon/cli", a_version_is_asked_for_in_three_ways, a_flag_that_nobody
 	flags_behind_the_command_are_the_verbs, json_may_stand_anywhere_but_behind_the_dashes,
 	the_file_is_that_of_the_flag_then_that_of_the_environment,
 	commands_of_the_program_need_no_server, help_is_had_in_every_way_that_people_try,
+	help_of_a_command_of_the_program_does_not_run_it, help_of_a_group_lists_what_it_has,
 	without_a_server_the_command_does_it,
 	a_configuration_that_is_not_there_is_trouble_of_every_verb, with_a_server_it_is_asked,
 	what_needs_no_server_does_not_ask_it, a_socket_that_is_trouble_is_no_stopped_server)
