@@ -141,7 +141,7 @@ def steps(run, sanitizers):
     yield "unit", lambda: run.unit("unit", "build-test")
     yield "programs", lambda: scripts(run, "build-test")
     yield "sdk", lambda: run.script("sdk", ["sh", "tests/sdk/run", os.path.join(TOP, "build-test/tmail-module-test")])
-    for name in ("peers", "crash"):
+    for name in ("peers", "tls", "crash"):
         yield name, lambda name=name: run.script(name, ["python3", f"tests/{name}/run.py", "build-test"])
     yield "overload", lambda: run.script("overload", [
         "python3", "tests/overload/run.py", "build-test", "--clients", "500", "--messages", "4000",
