@@ -298,6 +298,16 @@ static void cipher_arrived(struct stream *s, size_t before, size_t n)
 		stream_fail_tls(s);
 }
 
+/* What came with the last octets in clear. */
+static void early_arrived(struct stream *s)
+{
+	size_t n = s->tls->early.len;
+
+	memcpy(s->shared->cipher, s->tls->early.data, n);
+	buf_free(&s->tls->early);
+	cipher_arrived(s, s->input.len, n);
+}
+
 /* Once; false when there was nothing. */
 static bool stream_read(struct stream *s)
 {
@@ -407,7 +417,9 @@ static void stream_run(struct task *task)
 		return;
 	s->calling = true;
 	input_keep(s);
-	if (s->fresh && wants_input(s))
+	if (s->tls && s->tls->early.len > 0)
+		early_arrived(s);
+	else if (s->fresh && wants_input(s))
 		stream_read(s);
 	s->fresh = false;
 	if (!s->closing && s->resumed && !s->paused && s->input.len > 0)
@@ -513,9 +525,11 @@ const char *stream_error(const struct stream *s)
 
 static void secure(struct stream *s, struct tls *tls)
 {
-	must(!s->tls && s->input.len == 0);
-	buf_free(&s->kept);
+	must(!s->tls && s->input.len <= READ_SIZE);
 	s->tls = tls_end_new(tls, &s->out);
+	buf_add(&s->tls->early, s->input);
+	s->input.len = 0;
+	input_keep(s);
 }
 
 void stream_accept_tls(struct stream *s, struct tls *tls)

@@ -57,8 +57,8 @@ void stream_flush(struct stream *s);
 size_t stream_unsent(const struct stream *s);     /* not taken by the kernel; also after an error */
 uint64_t stream_received(const struct stream *s); /* octets, since the start */
 const char *stream_error(const struct stream *s);
-/* From here on octets go through TLS: what was written before goes out in clear first, and nothing
- * that has arrived may be untaken (must). Until `secured` there is no input, and what is written
+/* From here on octets go through TLS: what was written before goes out in clear first; what has
+ * arrived and was not taken is TLS already (where it must not be, the owner looks first). Until `secured` there is no input, and what is written
  * waits. The end of the peer's TLS is STREAM_EOF; of a connection without it, too. How long it may
  * take is the owner's to watch. */
 void stream_accept_tls(struct stream *s, struct tls *tls);

@@ -172,6 +172,7 @@ void tls_end_free(struct tls_end **ep)
 	SSL_free(e->ssl);
 	tls_drop(&e->tls);
 	buf_free(&e->plain);
+	buf_free(&e->early);
 	free((char *)e->session_key.data);
 	free(e->peer);
 	free(e);

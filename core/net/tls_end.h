@@ -30,6 +30,7 @@ struct tls_end {
 	SSL *ssl;
 	struct str in;          /* ciphertext that has arrived: taken whole by tls_end_read */
 	struct buf *out;        /* ciphertext to be sent: the stream's */
+	struct buf early;       /* ciphertext that came before there was TLS */
 	struct buf plain;       /* written, not encrypted yet */
 	size_t encrypted;       /* of plain */
 	struct str session_key; /* of a client, malloc'd; empty: none */

@@ -90,6 +90,41 @@ START_TEST(an_owner_may_write_and_pause_when_it_hears_that_all_is_secure)
 }
 END_TEST
 
+/* The handshake may come in one piece with the last that is said in clear. */
+static void secure_behind_the_line(struct owner *o)
+{
+	o->act = NULL;
+	stream_accept_tls(o->stream, server_tls);
+}
+
+START_TEST(what_came_along_is_the_beginning_of_tls)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	struct buf text = { 0 };
+	char *octets;
+
+	pki_set_up();
+	set_up();
+	owner.take = 7;
+	owner.act = secure_behind_the_line;
+	raw_begin(NULL);
+	SSL_set0_wbio(raw, memory);
+	ck_assert_int_eq(SSL_do_handshake(raw), -1);
+	buf_add(&text, STR("PROXY\r\n"));
+	buf_add(&text, str_make(octets, (size_t)BIO_get_mem_data(memory, &octets)));
+	client_send(buf_str(&text));
+	ck_assert(SSL_set_wfd(raw, client));
+	owner.take = 7;
+	ck_assert(raw_handshake());
+	owner.take = SIZE_MAX;
+	raw_send(STR("EHLO"));
+	LOOP_UNTIL(owner.inputs == 2);
+	ck_assert(str_equal(buf_str(&owner.seen), STR("PROXY\r\nEHLO")));
+	buf_free(&text);
+	secure_tear_down();
+}
+END_TEST
+
 /* Between the library and the socket, so that what it says can be cut. */
 static struct buf records;
 
@@ -474,8 +509,9 @@ END_TEST
 TEST_MAIN("net/stream: tls", a_request_is_shown_in_clear_and_its_reply_sent_encrypted,
 	what_was_written_before_goes_out_in_clear_first_and_what_follows_waits,
 	an_owner_may_write_and_pause_when_it_hears_that_all_is_secure,
-	records_cut_anywhere_are_the_same_input, many_records_in_one_read_are_shown_as_one_piece,
-	an_owner_may_close_in_every_callback, a_large_reply_goes_out_in_pieces_and_drains_once,
+	what_came_along_is_the_beginning_of_tls, records_cut_anywhere_are_the_same_input,
+	many_records_in_one_read_are_shown_as_one_piece, an_owner_may_close_in_every_callback,
+	a_large_reply_goes_out_in_pieces_and_drains_once,
 	an_owner_that_takes_nothing_bounds_what_is_read,
 	a_peer_that_does_not_read_is_not_read_from_until_it_does,
 	the_end_of_the_peers_tls_is_the_end_with_or_without_a_word,
