@@ -284,8 +284,9 @@ static unsigned width_of(const struct session *s)
 {
 	long width = s->settings->auth_parallel;
 
+	/* The other half goes on with mail. */
 	if (width == 0)
-		width = sysconf(_SC_NPROCESSORS_ONLN);
+		width = sysconf(_SC_NPROCESSORS_ONLN) / 2;
 	return width > 0 ? (unsigned)width : 1;
 }
 

@@ -46,7 +46,7 @@ static const struct tmail_option server_options[] = {
 		"Failed logins an hour with one login, from addresses where it did not succeed "
 		"before, until no more are looked at; 0 is no limit."),
 	TMAIL_INT(struct smtp_settings, auth_parallel, "auth_parallel", "0", 0, 256,
-		"Passwords checked at the same time; 0: one for each processor."),
+		"Passwords checked at the same time; 0: one for every two processors."),
 	SAMPLED_BOOL(helo_required, "helo_required", "false", "${TMAIL_RFC_HELO_MANDATORY:-false}",
 		"Refuse MAIL until the client has said HELO or EHLO."),
 	SAMPLED_BOOL(helo_fqdn, "helo_fqdn", "false", "${TMAIL_RFC_HELO_NEED_FQN:-false}",
