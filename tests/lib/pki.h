@@ -41,8 +41,8 @@ static inline void pki_pem(struct buf *out, BIO *text)
 	BIO_free(text);
 }
 
-/* alternatives: "DNS:a.example, DNS:*.b.example", or NULL: the subject only. issuer NULL: by itself.
- * An authority has the subject "authority". */
+/* alternatives: "DNS:a.example, DNS:*.b.example", or NULL: the subject only. issuer NULL: by
+ * itself. An authority has the subject "authority". */
 static inline struct pki pki_make(enum pki_kind kind, const char *subject, const char *alternatives,
 	const struct pki *issuer, long valid)
 {
