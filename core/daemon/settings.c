@@ -279,7 +279,8 @@ static void listen_read(struct conf *c, struct settings *s, struct problems *pro
 		if (listen_tls(&s->listen[i]) >= LISTEN_TLS_REQUIRED)
 			problem_add(problems, conf_root(c),
 				s->top.smtpd_dsns.len ? "smtpd_dsns" : "listen",
-				"nobody can come in without TLS here, and tls.certificates is empty");
+				"nobody can come in without TLS here, and tls.certificates is "
+				"empty");
 	if (s->listen_count == 0 && !s->queue.deliver && problems->count == before)
 		problem_add(problems, conf_root(c), NULL,
 			"nothing to listen on and nothing to deliver: there is nothing to do");

@@ -58,9 +58,9 @@ size_t stream_unsent(const struct stream *s);     /* not taken by the kernel; al
 uint64_t stream_received(const struct stream *s); /* octets, since the start */
 const char *stream_error(const struct stream *s);
 /* From here on octets go through TLS: what was written before goes out in clear first; what has
- * arrived and was not taken is TLS already (where it must not be, the owner looks first). Until `secured` there is no input, and what is written
- * waits. The end of the peer's TLS is STREAM_EOF; of a connection without it, too. How long it may
- * take is the owner's to watch. */
+ * arrived and was not taken is TLS already (where it must not be, the owner looks first). Until
+ * `secured` there is no input, and what is written waits. The end of the peer's TLS is STREAM_EOF;
+ * of a connection without it, too. How long it may take is the owner's to watch. */
 void stream_accept_tls(struct stream *s, struct tls *tls);
 void stream_connect_tls(struct stream *s, struct tls *tls, const struct tls_wanted *wanted);
 /* After `secured`; valid as long as the stream. NULL in clear. */
