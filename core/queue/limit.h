@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What settings say of one destination: what it may be asked to take (connections at once, messages
- * on one of them, and how many in what time), and the TLS on the way there. Its route says so, or the nearest pattern of `destinations` in the
- * settings, or the settings for all.
+ * on one of them, and how many in what time), and the TLS on the way there. Its route says so, or
+ * the nearest pattern of `destinations` in the settings, or the settings for all.
  */
 #ifndef QUEUE_LIMIT_H
 #define QUEUE_LIMIT_H

@@ -31,8 +31,7 @@ struct way {
 	struct route_limits limits; /* in force, wherever they come from; none without a host */
 	struct explain_row *said;   /* by modules, before routers were asked */
 	size_t said_count;
-	struct str
-		mail_from; /* the sender that the next server is told, if a module made it another */
+	struct str mail_from; /* what the next server is told, if a module made it another */
 	/* private */
 	struct arena *arena;
 	struct route *reference;

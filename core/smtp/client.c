@@ -2,8 +2,9 @@
  *
  * The connection of a client: dialling, idling, QUIT; the table of states with their deadlines and
  * legal steps. What is said up to EHLO is in client_hello.c, the login in client_auth.c, what is
- * said between MAIL and the final reply in client_send.c. Whatever a server does, a state ends: by a reply, by the connection's end, or
- * by its deadline; and what it says out of turn ends the connection.
+ * said between MAIL and the final reply in client_send.c. Whatever a server does, a state ends:
+ * by a reply, by the connection's end, or by its deadline; and what it says out of turn ends the
+ * connection.
  *
  *   [TLS ->] GREETING -> EHLO [-> HELO] [-> STARTTLS -> TLS -> EHLO] [-> AUTH] -> IDLE
  *   IDLE <-> a transaction

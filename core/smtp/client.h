@@ -29,8 +29,8 @@ struct client_settings {
 	bool chunking; /* BDAT where it saves a wait (RFC 3030) */
 	struct client_timeouts timeouts;
 	const struct log_context *log;
-	/* What is pointed to from here on stays until `ready`. Under CLIENT_TLS_MUST nothing but EHLO
-	 * and STARTTLS is ever said in clear. */
+	/* What is pointed to from here on stays until `ready`. Under CLIENT_TLS_MUST nothing but
+	 * EHLO and STARTTLS is ever said in clear. */
 	enum client_tls secure;
 	bool implicit; /* TLS from the first octet */
 	struct tls *tls;
@@ -93,9 +93,9 @@ void client_status(const struct client_outcome *o, char status[16]);
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one
  * handed to `ready` while it runs. */
 
-/* Dials and speaks up to EHLO, TLS and the login. ready: once, never before client_connect returns; client NULL
- * when there is none, with the outcome (always CLASS_NEXT_HOST). The client is the receiver's.
- * `log` of the settings must live as long as the client. */
+/* Dials and speaks up to EHLO, TLS and the login. ready: once, never before client_connect
+ * returns; client NULL when there is none, with the outcome (always CLASS_NEXT_HOST). The client is
+ * the receiver's. `log` of the settings must live as long as the client. */
 struct client_open;
 struct client_open *client_connect(struct loop *loop, const struct endpoint *peers, size_t count,
 	const struct ip *sources, size_t source_count, const struct client_settings *settings,

@@ -492,11 +492,8 @@ END_TEST
 
 /* ---- logins -------------------------------------------------------------------------------- */
 
-#define EHLO_AUTH                                                                                      \
-	{                                                                                              \
-		"EHLO", "250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN SCRAM-SHA-256-PLUS SCRAM-SHA-256", \
-			0                                                                              \
-	}
+#define AUTH_OFFERS "250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN SCRAM-SHA-256-PLUS SCRAM-SHA-256"
+#define EHLO_AUTH { "EHLO", AUTH_OFFERS, 0 }
 
 static struct peer *login_peer(const struct peer_rule *rules, size_t count)
 {

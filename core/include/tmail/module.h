@@ -273,8 +273,7 @@ struct tmail_net {
 		tmail_connected *done, void *ctx);
 };
 
-/* Rows of an admin verb. */
-struct tmail_emit {
+struct tmail_emit { /* rows of an admin verb */
 	uint32_t size;
 	/* "name", "port:int", "enabled:bool": their JSON; empty, or data NULL of any, is null */
 	int (*columns)(struct tmail_call *, const char *const *names, uint32_t n);
