@@ -50,8 +50,8 @@ void lanes_close(struct queue_loop *ql, bool busy);
 /* What attempts tell their lane. */
 void lane_connected(struct send_lane *l, struct attempt *a);
 /* It has looked for a host for another ATTEMPT_HANGS_MS. While others wait for their first
- * connection that is enough, and twice as much each time after: true, the attempt is freed, and what
- * waits is none the worse. */
+ * connection that is enough, and twice as much each time after: true, the attempt is freed, and
+ * what waits is none the worse. */
 bool lane_hangs(struct send_lane *l, struct attempt *a);
 /* No host could be reached. The attempt is freed. */
 void lane_failed(struct send_lane *l, struct attempt *a, const struct client_outcome *o);

@@ -41,8 +41,8 @@ struct login *login_new(struct loop *loop, const struct login_mechanism *mechani
 	const struct login_settings *settings);
 const struct login_mechanism *login_mechanism(const struct login *l);
 /* The challenge is copied; empty for the first step of who speaks first. stepped: once, never
- * before this returns; the response is valid until the next step, and may be empty. Not while one is
- * under way: then it is busy. */
+ * before this returns; the response is valid until the next step, and may be empty. Not while one
+ * is under way: then it is busy. */
 void login_step(struct login *l, struct str challenge, login_stepped *stepped, void *ctx);
 bool login_busy(const struct login *l);
 /* Whatever it does; wipes what is secret, clears the pointer. NULL is allowed. */
