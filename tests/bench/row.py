@@ -13,7 +13,7 @@ class Wanted:
         self.factor, self.most = factor, most
 
     def text(self, unit=""):
-        sign, factor = "≤" if self.most else "≥", f"{self.factor:.3g}"
+        sign, factor = "≤" if self.most else "≥", f"{self.factor:,g}"
         if 0 < self.factor < 0.1:
             factor = f"1/{1 / self.factor:.3g}"
         if not self.peers:

@@ -25,20 +25,23 @@ def endless(letter):
 
 
 def repeats(messages, kills):
-    """(those that came twice without a kill between, the longest time from an arrival to the kill
-    that made it come again). What comes while nobody serves was sent by the one that was killed."""
+    """(those that came twice over connections without a kill between, the longest time from an
+    arrival to the kill that made it come again). A connection ends with the server that opened it,
+    but what it had sent may be read by a busy sink after what its successor sends."""
     first, unexplained, longest = {}, [], 0.0
     for message in messages:
         mark = mark_of(message.content)
         before = first.setdefault(mark, message)
         if before is message:
             continue
-        since = [killed - before.at for killed, served in kills
-                 if before.at <= served and message.talk.began >= killed]
+        old, new = sorted((before, message), key=lambda m: m.talk.began)
+        since = [killed - old.at for killed, served in kills
+                 if old.talk.began <= served and new.talk.began >= killed]
         if since:
             longest = max(longest, since[0])
         else:
-            unexplained.append(mark)
+            unexplained.append((mark, f"{old.talk.began:.3f} {old.at:.3f}",
+                                f"{new.talk.began:.3f} {new.at:.3f}"))
         first[mark] = message
     return unexplained, longest
 
