@@ -4,6 +4,8 @@
  */
 #include "admin/words.h"
 
+#include "base/num.h"
+
 #include <time.h>
 
 void words_time(int64_t us, char text[WORDS_TIME])
@@ -63,8 +65,17 @@ static bool starts_with_code(struct str words)
 	return true;
 }
 
-/* The colon behind the host: at the end of the first word, if that has an address in it or the
- * code of a reply behind it. */
+/* "mx.example.com:25", where nobody spoke */
+static bool ends_with_port(struct str host)
+{
+	ptrdiff_t colon = str_find_last(host, ':');
+	uint64_t port;
+
+	return colon > 0 && num_u64(str_slice(host, (size_t)colon + 1, host.len), &port);
+}
+
+/* The colon behind the host: at the end of the first word, if that has an address or a port in it
+ * or the code of a reply behind it. */
 static ptrdiff_t host_end(struct str words)
 {
 	for (size_t i = 0; i + 1 < words.len && words.data[i] != ' '; i++) {
@@ -72,7 +83,7 @@ static ptrdiff_t host_end(struct str words)
 
 		if (words.data[i] != ':' || words.data[i + 1] != ' ')
 			continue;
-		return str_find(host, '[') > 0 ||
+		return str_find(host, '[') > 0 || ends_with_port(host) ||
 				starts_with_code(str_slice(words, i + 2, words.len))
 			? (ptrdiff_t)i
 			: -1;

@@ -42,6 +42,26 @@ static uint64_t hop_bit(const struct attempt *a)
 
 /* ---- what went wrong ------------------------------------------------------------------- */
 
+/* Whose fault it was: who spoke by its name, else with the port that was tried. Answers the words
+ * without what they begin with then. */
+static struct str host_tell(struct attempt *a, const struct client_outcome *o)
+{
+	const struct hop *h = hop_now(a);
+	struct str text = o->text, host;
+
+	if (o->code != 0 || h->host.data[0] == '/')
+		snprintf(a->host_text, sizeof a->host_text, "%.*s", STR_ARG(h->host));
+	else
+		snprintf(a->host_text, sizeof a->host_text,
+			str_find(h->host, ':') >= 0 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(h->host),
+			h->port);
+	a->host = host = str_c(a->host_text);
+	if (str_starts(text, host) && str_starts(str_slice(text, host.len, text.len), STR(": ")))
+		text = str_slice(text, host.len + 2, text.len);
+	why_set(&a->why, "%.*s", STR_ARG(text));
+	return str_c(a->why.text);
+}
+
 /* The first reason that is not for ever is the one to tell; else the last. */
 static void note(struct attempt *a, const struct client_outcome *o)
 {
@@ -55,8 +75,7 @@ static void note(struct attempt *a, const struct client_outcome *o)
 	a->temporary |= !forever;
 	a->outcome = *o;
 	a->outcome.class = a->temporary ? CLASS_TEMPORARY : CLASS_PERMANENT;
-	why_set(&a->why, "%.*s", STR_ARG(o->text));
-	a->outcome.text = str_c(a->why.text);
+	a->outcome.text = host_tell(a, o);
 }
 
 static void note_own(struct attempt *a, enum client_class class, const char *enhanced,
@@ -79,7 +98,12 @@ static void note_own(
 
 void attempt_is_for(const struct attempt *a, const struct parcel *p)
 {
-	log_event(LEVEL_DEBUG, &a->log, a->client ? "sending" : "connecting",
+	bool over = a->at != SIZE_MAX && a->at >= a->count;
+
+	log_event(LEVEL_DEBUG, &a->log,
+		a->client      ? "sending"
+			: over ? "no_host"
+			       : "connecting",
 		LOG_ID("id", p->work->id), LOG_NUM("rcpts", p->count),
 		LOG_IF(a->client, LOG_STR("host", a->host)));
 }
@@ -181,12 +205,6 @@ static void dialled(void *ctx, struct client *c, const struct client_outcome *ou
 		if (dial_in_clear(a, tried, outcome))
 			return;
 		attempt_failed_at(a, outcome);
-		if (outcome->code != 0 || outcome->stage == STAGE_TLS ||
-			outcome->stage == STAGE_AUTH) { /* these are somebody's words */
-			snprintf(a->host_text, sizeof a->host_text, "%.*s",
-				STR_ARG(hop_now(a)->host));
-			a->host = str_c(a->host_text);
-		}
 		note(a, outcome);
 		hop_next(a);
 		return;
@@ -556,11 +574,14 @@ struct attempt *attempt_new(struct send_lane *lane, struct parcel *parcel)
 	a->skip = parcel ? parcel->tried : 0;
 	a->id = LOG_ID("connection", id_make(clock_wall(), 0, random_u64()));
 	a->log = (struct log_context){ .fields = &a->id, .count = 1 };
-	if (parcel)
-		attempt_is_for(a, parcel);
 	deadline_init(&a->late, lane->ql->loop, attempt_is_late);
 	a->count = route_order(lane->route, a->order);
 	a->at = SIZE_MAX;
+	if (parcel)
+		attempt_is_for(a, parcel);
+	else /* whom it is for is known in the end */
+		log_event(LEVEL_DEBUG, &a->log, "connecting",
+			LOG_STR("destination", lane->route->destination));
 	deadline_set(&a->late, ATTEMPT_HANGS_MS);
 	hop_next(a);
 	return a;

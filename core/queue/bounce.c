@@ -156,7 +156,7 @@ static void recipients_list(struct reporting *r)
 		r->report.count++;
 		*to = (struct report_recipient){ .address = str_tm(w->m->recipients[i].address),
 			.original = str_tm(w->m->recipients[i].original),
-			.host = from->host,
+			.host = from->silent ? STR("") : from->host,
 			.reply = from->reply,
 			.last_attempt = clock_wall(),
 			.expired = from->expired };

@@ -228,6 +228,7 @@ void outcome_set(struct work *w, uint32_t index, const struct client_outcome *o,
 	r->attempts++;
 	r->reply = reply_text(w, o);
 	r->host = in ? arena_str(w->m->arena, in->host) : STR("");
+	r->silent = o->code == 0 && o->stage < STAGE_MAIL;
 	client_status(o, r->status);
 	if (o->class == CLASS_OK) {
 		delivered(w, index, p, in);

@@ -36,6 +36,7 @@ struct work_recipient {
 	int64_t due;            /* TO_REPORT: that is written; TO_RELEASE: 0 is as it was */
 	struct str host, reply; /* last words; in the message's arena */
 	char status[16];
+	bool silent; /* the host was only tried: these are not its words */
 	bool expired;
 	uint8_t stop; /* enum recipient_stop */
 	/* Of who lives, kept by the store: DELAYED, that was told; DELIVERED, RELAYED, it was

@@ -68,6 +68,8 @@ class Traced:
                                                    "host_failed", "next_host", "delivered",
                                                    "ended")]
         assert at == sorted(at), rows
+        for event in ("host_failed", "next_host"):  # nothing is told of a connection before it began
+            assert "connecting" in names(rows)[:names(rows).index(event)], names(rows)
         first(rows, "session_opened", where="127.0.0.1", details=session)
         first(rows, "hello", details="helo=client.test")
         first(rows, "routed", details="to=a@dest.test destination=")

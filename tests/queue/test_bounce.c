@@ -75,6 +75,22 @@ START_TEST(one_report_tells_of_all_that_failed_together)
 }
 END_TEST
 
+START_TEST(who_was_only_tried_has_said_nothing)
+{
+	const char *text;
+
+	open_with("lifetime = 0;", refuses, 3);
+	house_routes[1].port = house_dead_port();
+	house_sends("s@x.org", "a@one.org");
+	memory_wait_fate(0, 0, TMAIL_FATE_EXPIRED);
+	text = report(0);
+	ck_assert(in(text, "Connection refused"));
+	ck_assert(!in(text, "Remote-MTA") && !in(text, " said: "));
+	memory_wait_ended(2);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_report_about_a_report_is_never_made)
 {
 	open_with("", refuses, 3);
@@ -578,8 +594,8 @@ START_TEST(a_recipient_refused_after_data_bounces_without_an_attempt)
 END_TEST
 
 TEST_MAIN("queue/bounce", one_report_tells_of_all_that_failed_together,
-	a_report_about_a_report_is_never_made, large_messages_are_returned_as_their_header,
-	what_the_sender_said_about_reports_is_honoured,
+	who_was_only_tried_has_said_nothing, a_report_about_a_report_is_never_made,
+	large_messages_are_returned_as_their_header, what_the_sender_said_about_reports_is_honoured,
 	success_is_reported_where_the_next_server_does_not, final_delivery_is_reported_as_delivered,
 	each_recipient_is_told_of_the_host_that_took_it,
 	nobody_hears_of_success_that_was_not_asked_for, a_message_too_old_is_returned,
