@@ -34,14 +34,17 @@ bool hop_is_own(const struct hop *hop, struct str name)
 		str_equal_case(hop->host, name) && port_is_own(hop->port);
 }
 
-bool hop_leads_here(const struct hop *hop, const struct endpoint *e)
+bool hop_strays(const struct hop *hop, const struct endpoint *e)
 {
 	struct ip literal;
 
-	if (endpoint_is_own(e))
-		return true;
 	return hop->source_id == 0 && hop->port == SMTP_PORT &&
 		(ip_is_loopback(&e->ip) || ip_is_any(&e->ip)) && !ip_parse(hop->host, &literal);
+}
+
+bool hop_leads_here(const struct hop *hop, const struct endpoint *e)
+{
+	return hop_strays(hop, e) || endpoint_is_own(e);
 }
 
 static void locating_free(struct locating *all)
@@ -87,13 +90,14 @@ static void location_found(void *ctx, const struct dns_addresses *answer)
 	at->ips = ips;
 	at->count = answer->count;
 	for (size_t n = 0; n < answer->count; n++) {
-		struct endpoint e = { .ip = answer->ips[n], .port = all->route->hops[i].port };
+		const struct hop *hop = &all->route->hops[i];
+		struct endpoint e = { .ip = answer->ips[n], .port = hop->port };
 
 		ips[n] = e.ip;
-		if (hop_leads_here(&all->route->hops[i], &e))
-			at->own = true;
-		else
+		if (!hop_leads_here(hop, &e))
 			at->others++;
+		else if (!hop_strays(hop, &e))
+			at->own = true;
 	}
 	if (--all->missing == 0)
 		locating_tell(all);

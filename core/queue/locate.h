@@ -15,8 +15,8 @@ struct location { /* of the hop of the same index */
 	bool secure;    /* validated by DNSSEC */
 	struct str why; /* TRY_LATER */
 	const struct ip *ips;
-	size_t count, others; /* addresses; those that are not this server's */
-	bool own;             /* by its name, or one of its addresses */
+	size_t count, others; /* addresses; those that mail can be sent to */
+	bool own;             /* it is this server, by its name or one of its addresses */
 };
 /* done: once, later, on the loop of the subject, unless that is cancelled; locations and the route
  * are valid during it. `name` is this server's, or empty. A reference of the route is taken. */
@@ -25,8 +25,11 @@ void hops_locate(struct subject *subject, struct route *route, struct str name,
 
 /* Is this a hop that this server would reach itself by? Without looking anything up. */
 bool hop_is_own(const struct hop *hop, struct str name);
-/* An address of a hop that is this server's own; or, where DNS has it for a name, any of this
- * machine: a server on it is named by who wrote the route. */
+/* Where DNS has for a name an address that means this machine to everybody (127.0.0.1, ::): nobody
+ * is there, and it does not say that this server is a host of the domain. A server on this machine
+ * is named by who wrote the route. */
+bool hop_strays(const struct hop *hop, const struct endpoint *e);
+/* Such an address, or one that is this server's own. */
 bool hop_leads_here(const struct hop *hop, const struct endpoint *e);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A dry walk from an address to hosts: modules and routers on one loop, then the hosts and what TLS each
- * is to have on the loop of their lane, since that knows which of them rest. The asker waits
- * meanwhile.
+ * A dry walk from an address to hosts: modules and routers on one loop, then the hosts and what
+ * TLS each is to have on the loop of their lane, since that knows which of them rest. The asker
+ * waits meanwhile.
  */
 #include "queue/way.h"
 
@@ -129,6 +129,8 @@ static void host_judge(const struct finding *f, struct way_host *h, const struct
 		left_out(h, h->hop->source_id == 0, STR("its name is not found"));
 	else if (at->own && at->others == 0)
 		left_out(h, true, STR("it is this server itself"));
+	else if (at->count > 0 && at->others == 0)
+		left_out(h, true, STR("it has no address but of whatever machine asks"));
 	else if (rests)
 		left_out(h, false, arena_printf(arena, "it rests: %.*s", STR_ARG(rests->text)));
 	else if (!sources_parse(&sources, h->hop->source, &settings_of(f)->local_ips, &why))

@@ -199,9 +199,11 @@ class Mx(World):
             assert not any("reader@deadfirst.test" in m.recipients for m in sink.messages)
 
     def loopback_refused(self):
-        """What a stranger says is at our loopback is ourselves, whoever listens there."""
-        for domain in ("local.test", "localfirst.test", "any.test"):
+        """What a stranger says is at our loopback is nowhere, whoever listens there; the next of his
+        hosts is."""
+        for domain in ("local.test", "any.test"):
             self.bounces("reader@" + domain, "5.4.6")
+        self.arrives("reader@localfirst.test", self.first)
         self.arrives("reader@locallast.test", self.first)
         for sink in self.loopback:
             assert not sink.messages and not sink.talks, "it was sent to"

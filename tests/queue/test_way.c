@@ -83,6 +83,24 @@ START_TEST(what_leads_back_here_is_told_too)
 }
 END_TEST
 
+START_TEST(what_leads_to_whatever_machine_asks_is_left_out_alone)
+{
+	struct endpoint any;
+
+	open_at(HOUSE_ROUTER, 0);
+	ck_assert(endpoint_parse(STR("*:25"), 25, &any));
+	queue_listens(&any, 1);
+	house_routes[0] = (struct house_route){
+		.domain = "", .host = "mx.localhost", .host2 = "127.0.0.1", .port2 = peer_port(peer)
+	};
+	find("a@one.org");
+	ck_assert_uint_eq(way.count, 2);
+	ck_assert_uint_gt(way.hosts[0].left_out.len, 0);
+	ck_assert_uint_eq(way.hosts[1].left_out.len, 0);
+	close_all();
+}
+END_TEST
+
 START_TEST(a_refusal_and_a_later_are_told_with_their_words)
 {
 	open_at(HOUSE_ROUTER, 0);
@@ -290,7 +308,8 @@ START_TEST(what_modules_make_of_the_way_is_shown)
 END_TEST
 
 TEST_MAIN("queue/way", hosts_are_told_in_their_order_with_their_addresses,
-	what_leads_back_here_is_told_too, a_refusal_and_a_later_are_told_with_their_words,
-	a_host_that_failed_is_told_to_rest, a_router_that_waits_is_waited_for,
-	a_local_address_that_cannot_be_is_told, limits_are_those_in_force_wherever_they_come_from,
-	modules_are_asked_what_they_would_do, what_modules_make_of_the_way_is_shown)
+	what_leads_back_here_is_told_too, what_leads_to_whatever_machine_asks_is_left_out_alone,
+	a_refusal_and_a_later_are_told_with_their_words, a_host_that_failed_is_told_to_rest,
+	a_router_that_waits_is_waited_for, a_local_address_that_cannot_be_is_told,
+	limits_are_those_in_force_wherever_they_come_from, modules_are_asked_what_they_would_do,
+	what_modules_make_of_the_way_is_shown)
