@@ -14,6 +14,7 @@ queue = { host_rest = "1h"; retry_min = "1h"; max_messages_connection = 77;
 ZONE = """from MX 10 from
 from A 192.0.2.1
 null MX 0 .
+mx.slow A 192.0.2.26
 """
 LISTEN = """( { address = "127.0.0.1"; port = 0; role = "mx"; },
   { address = "127.0.0.1"; port = 0; role = "submission"; name = "users"; } )"""
@@ -62,11 +63,11 @@ class Explained:
 
     def limits(self):
         """Those of the settings by pattern count where the route has none."""
-        text = self.last("x@a.slow.test", "a@from.test", "--ip", "192.0.2.9")[3]
-        self.ends(text, "2 connections, 77 messages a connection, at most 5/s")
-        self.server.command("routes", "add", "-d", "b.slow.test", "-rh", "192.0.2.26")
-        (row,) = self.server.json("routes", "test", "a@from.test", "x@b.slow.test")
+        self.server.command("routes", "add", "-d", "limits.test", "-rh", "mx.slow.test")
+        (row,) = self.server.json("routes", "test", "a@from.test", "x@limits.test")
         assert (row["connections"], row["messages"], row["rate"]) == (2, 77, "0.5/s"), row
+        text = self.last("x@limits.test", "a@from.test", "--user", "joe@from.test")[3]
+        assert text.endswith(", 2 connections, 77 messages a connection, at most 0.5/s"), text
 
     def relay(self):
         """Who may relay, and by what."""

@@ -151,21 +151,26 @@ static bool destination_take(struct tmail_call *call, struct str text, struct tm
 	return true;
 }
 
-/* An address or a domain: of logins a part before '@' alone may do. */
+/* An address or a domain, which may have an '@' before it as in filters: of logins a part before
+ * '@' alone may do. */
 static bool who_take(struct tmail_call *call, const char *flag, struct str text, bool login,
 	struct tmail_sql_value *out)
 {
-	ptrdiff_t at = str_find_last(text, '@');
-	struct str domain = str_slice(text, (size_t)(at + 1), text.len), name;
+	struct str who = str_slice(text, text.len > 0 && text.data[0] == '@', text.len), name;
+	ptrdiff_t at = str_find_last(who, '@');
+	bool some = who.len == text.len; /* not of a domain alone */
 	char room[NAME_MAX_LEN + 1];
 	struct buf folded = { 0 };
 
-	if (text.len > 0 && (at == 0 || (!name_fold(domain, room, &name) && !(login && at < 0)))) {
+	if (text.len > 0 &&
+		(at == 0 || (at > 0 && !some) ||
+			(!name_fold(str_slice(who, (size_t)(at + 1), who.len), room, &name) &&
+				!(login && some && at < 0)))) {
 		call->host->emit->fail(
 			call, "%s is an address or a domain, not '%.*s'", flag, STR_ARG(text));
 		return false;
 	}
-	address_fold(text, &folded);
+	address_fold(who, &folded);
 	*out = text_value(call, buf_str(&folded));
 	buf_free(&folded);
 	return true;

@@ -43,7 +43,10 @@ WRONG = [
     (("-rh", "a.test", "-l", "192.0.2.1&192.0.2.2|192.0.2.3"), "mixed & and | are not allowed"),
     (("-rh", "a.test", "-l", "192.0.2"), "invalid local IP '192.0.2'"),
     (("-rh", "a.test", "-l", "[2001:db8::1"), "invalid local IP"),
-    (("-rh", "a.test", "-f", "@from.test"), "mail-from is an address or a domain"),
+    (("-rh", "a.test", "-f", "@"), "mail-from is an address or a domain"),
+    (("-rh", "a.test", "-f", "@@from.test"), "mail-from is an address or a domain"),
+    (("-rh", "a.test", "-f", "@a@from.test"), "mail-from is an address or a domain"),
+    (("-rh", "a.test", "-u", "@joe smith"), "auth-user is an address or a domain"),
     (("-rh", "a.test", "-f", "a@b c"), "mail-from is an address or a domain"),
     (("-rh", "a.test", "-u", "joe@"), "auth-user is an address or a domain"),
     (("-rh", "a.test", "-rl", "joe"), "a remote login needs a remote password"),
@@ -176,7 +179,7 @@ class Table:
         self.routes()
         self.server.command(
             "routes", "add", "-d", ".To.Test", "-rh", "[::1]", "-rp", "0", "-p", "7",
-            "-l", "192.0.2.1&[2001:db8::1]", "-u", "Joe@User.test", "-f", "from.test",
+            "-l", "192.0.2.1&[2001:db8::1]", "-u", "Joe@User.test", "-f", "@From.test",
             "-rl", "Me", "-rpwd", "s3cret", "--tls", "Encrypt", "--connections", "3",
             "--messages", "10", "--rate", "100/m")
         self.server.command("routes", "add", "-rh", "mx.to.test")
@@ -207,7 +210,7 @@ class Table:
             [(self.two.port, 2, 2), (self.one.port, 9, 1)], rows
         for row in rows:
             assert row["host"] == row["addresses"] == "127.0.0.1", row
-            assert (row["messages"], row["rate"], row["connections"]) == (5, "100/m", None), row
+            assert (row["messages"], row["rate"], row["connections"]) == (5, "100/m", 20), row
             assert row["left_out"] is None, row
         self.routes((self.server.port, "-d", "to.test"))
         (row,), errors = self.test("", "x@to.test")
