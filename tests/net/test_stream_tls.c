@@ -402,6 +402,23 @@ START_TEST(a_connection_that_ends_in_the_handshake_is_an_error)
 }
 END_TEST
 
+START_TEST(what_waits_for_a_handshake_is_not_waited_for_at_the_end)
+{
+	char c;
+
+	pki_set_up();
+	set_up();
+	stream_accept_tls(owner.stream, server_tls);
+	loop_turn();
+	stream_write(owner.stream, STR("421 too late\r\n"));
+	stream_close(&owner.stream, 3600 * 1000);
+	ck_assert(fd_set_nonblocking(client));
+	LOOP_UNTIL(recv(client, &c, 1, 0) == 0);
+	tear_down();
+	pki_tear_down();
+}
+END_TEST
+
 static size_t descriptors(void)
 {
 	size_t count = 0;
@@ -519,5 +536,6 @@ TEST_MAIN("net/stream: tls", a_request_is_shown_in_clear_and_its_reply_sent_encr
 	a_changed_octet_ends_it_and_nothing_of_the_record_is_shown,
 	octets_in_clear_end_it_with_an_alert_and_without_input,
 	a_connection_that_ends_in_the_handshake_is_an_error,
+	what_waits_for_a_handshake_is_not_waited_for_at_the_end,
 	a_thousand_torn_handshakes_leave_nothing_behind, a_client_may_not_begin_anew_within_tls_1_2,
 	a_stream_is_a_client_of_a_stream)

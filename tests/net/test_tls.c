@@ -225,6 +225,13 @@ START_TEST(tickets_are_good_for_as_long_as_their_key)
 		passed += 3700 * 1000000LL;
 		ck_assert(!resumes(server_tls, session, versions[i]));
 		SSL_SESSION_free(session);
+		/* Also where nobody came meanwhile. */
+		ck_assert(meet(server_tls, "mail.example", versions[i]));
+		session = SSL_get1_session(raw);
+		part();
+		passed += 4 * 3600 * 1000000LL;
+		ck_assert(!resumes(server_tls, session, versions[i]));
+		SSL_SESSION_free(session);
 	}
 	raw_end();
 	pki_tear_down();
