@@ -13,22 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUIT_MS = 2000, HOSTS_TRIED_MAX = 5 };
+enum { QUIT_MS = 2000 };
 
 static bool hop_try(struct attempt *a);
-
-/* For the log: where a host failed. */
-static const char *const stages[] = { [STAGE_CONNECT] = "connect",
-	[STAGE_GREETING] = "greeting",
-	[STAGE_EHLO] = "EHLO",
-	[STAGE_TLS] = "TLS",
-	[STAGE_AUTH] = "AUTH",
-	[STAGE_MAIL] = "MAIL",
-	[STAGE_RCPT] = "RCPT",
-	[STAGE_DATA] = "DATA",
-	[STAGE_CONTENT] = "content",
-	[STAGE_DOT] = "end of data",
-	[STAGE_DONE] = "done" };
 
 static const struct hop *hop_now(const struct attempt *a)
 {
@@ -68,8 +55,9 @@ static void note(struct attempt *a, const struct client_outcome *o)
 	bool forever = o->class == CLASS_PERMANENT || o->code / 100 == 5;
 
 	log_event(LEVEL_DEBUG, &a->log, "host_failed", LOG_STR("host", hop_now(a)->rest_key),
-		LOG_C("stage", stages[o->stage]), LOG_IF(o->code, LOG_NUM("code", o->code)),
-		LOG_STR("reply", o->text), LOG_NUM("ms", (clock_mono() - a->began) / 1000));
+		LOG_C("stage", client_stage_name(o->stage)),
+		LOG_IF(o->code, LOG_NUM("code", o->code)), LOG_STR("reply", o->text),
+		LOG_NUM("ms", (clock_mono() - a->began) / 1000));
 	if (forever && a->temporary)
 		return;
 	a->temporary |= !forever;
@@ -465,64 +453,12 @@ bool attempt_fits(const struct attempt *a, const struct parcel *p)
 	return !(p->tried & hop_bit(a));
 }
 
-static bool more_hosts(const struct parcel *p)
-{
-	size_t count = p->route->count;
-	uint64_t all = count == 64 ? UINT64_MAX : (1ull << count) - 1;
-
-	return !p->unreadable && p->hosts_tried < HOSTS_TRIED_MAX && (p->tried & all) != all;
-}
-
-/* The host took some, and had no room in the transaction for others: those go there with the next
- * one, at once (RFC 5321 4.5.3.1.10). */
-static bool is_crowd(const struct parcel *p)
-{
-	bool room = false, crowd = false;
-
-	for (uint32_t i = 0; i < p->count; i++) {
-		const struct parcel_recipient *r = &p->recipients[i];
-
-		room |= !r->settled && r->outcome.class == CLASS_OK;
-		crowd |= !r->settled && r->outcome.crowded;
-	}
-	return room && crowd;
-}
-
-/* Another host may know better about what was not final. True: somebody is left for it, or for
- * this one `again`. */
-static bool outcomes_settle(struct parcel *p, bool again, bool *good)
-{
-	bool others = more_hosts(p), left = false;
-
-	*good = false;
-	for (uint32_t i = 0; i < p->count; i++) {
-		struct parcel_recipient *r = &p->recipients[i];
-		bool final =
-			r->outcome.class != CLASS_TEMPORARY && r->outcome.class != CLASS_NEXT_HOST;
-
-		if (!r->settled) {
-			r->host = p->host;
-			r->tls = p->tls;
-			r->success = p->success;
-		}
-		*good |= r->outcome.class == CLASS_OK;
-		r->settled = r->settled || final || !(others || (again && r->outcome.crowded));
-		left |= !r->settled;
-		if (!r->settled)
-			log_event(LEVEL_DEBUG, NULL, "next_host", LOG_ID("id", p->work->id),
-				LOG_STR("to", str_tm(p->work->m->recipients[r->index].address)),
-				LOG_STR("host", p->host), LOG_C("stage", stages[r->outcome.stage]),
-				LOG_IF(r->outcome.code, LOG_NUM("code", r->outcome.code)),
-				LOG_STR("reply", r->outcome.text));
-	}
-	return left;
-}
-
 static void sent(struct attempt *a, bool usable, bool stale)
 {
 	struct send_lane *l = a->lane;
 	struct parcel *p = a->parcel;
-	bool good = false, again = usable && is_crowd(p), host_is_fine = usable || p->unreadable;
+	bool good = false, again = usable && parcel_is_crowd(p),
+	     host_is_fine = usable || p->unreadable;
 
 	a->parcel = NULL;
 	if (stale) {
@@ -532,7 +468,7 @@ static void sent(struct attempt *a, bool usable, bool stale)
 	}
 	p->tried |= hop_bit(a);
 	p->hosts_tried++;
-	if (outcomes_settle(p, again, &good)) {
+	if (parcel_settle(p, again, &good)) {
 		if (again) {
 			p->tried &= ~hop_bit(a);
 			p->hosts_tried--;

@@ -64,6 +64,13 @@ void attempt_free(struct attempt **a, bool abort);
 /* What is under way ends now: by lane_sent or lane_failed. */
 void attempt_abort(struct attempt *a);
 
+/* settle.c: after a transaction. The host took some, and had no room in it for others: those go
+ * there with the next one, at once (RFC 5321 4.5.3.1.10). */
+bool parcel_is_crowd(const struct parcel *p);
+/* Another host may know better about what was not final. True: somebody is left for it, or for this
+ * one `again`. good: somebody got it. */
+bool parcel_settle(struct parcel *p, bool again, bool *good);
+
 /* send.c: a parcel over the client of an attempt. done: everybody has an outcome, copied into
  * the parcel's arena; stale: the connection had died while idle, nothing was said. */
 struct sending;

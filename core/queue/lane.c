@@ -22,7 +22,6 @@ enum {
 	LANE_TURN_MS = 2000, /* a connection is kept so long while others have none */
 	GAVE_WAY_MAX = 16,
 	RATE_LATE_US = 10000, /* what timers come late may be made up for */
-	GAP_UNKNOWN_US = 100000,
 	COME_MIN_US = 100000,
 	COME_MAX_US = 120000000
 };
@@ -161,7 +160,7 @@ static void parcel_fail(
  * those that wait have gone and it is its turn among those that were turned away. */
 static void turn_away(struct send_lane *l, struct parcel *p)
 {
-	int64_t now = loop_now(l->ql->loop), gap = l->gap ? l->gap : GAP_UNKNOWN_US;
+	int64_t now = loop_now(l->ql->loop), gap = l->gap ? l->gap : COME_MIN_US;
 	int64_t soonest = now + gap * (l->line.count / 2), wait;
 
 	l->come_at = (l->come_at > soonest ? l->come_at : soonest) + gap;
@@ -412,6 +411,7 @@ static void lane_shrink(struct send_lane *l, const struct attempt *a)
 
 static void lane_grow(struct send_lane *l)
 {
+	l->taken_at = l->last_end;
 	if (l->open < l->limit || ++l->good < l->limit)
 		return;
 	l->good = 0;
@@ -477,8 +477,6 @@ static void lane_learn(struct send_lane *l, const struct attempt *a, enum lane_n
 	if (l->last_end != 0 && l->line.count > 0)
 		l->gap = l->gap ? (7 * l->gap + now - l->last_end) / 8 : now - l->last_end;
 	l->last_end = now;
-	if (news == LANE_TAKEN)
-		l->taken_at = now;
 	if (news == LANE_LOST)
 		lane_shrink(l, a);
 	else if (news == LANE_TAKEN)

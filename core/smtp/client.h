@@ -88,6 +88,7 @@ struct client_outcome {
 	 * "code x.y.z words" is the caller's to build. */
 	struct str text;
 };
+const char *client_stage_name(enum client_stage stage); /* for the log */
 /* The code for a report (RFC 3463): the server's own, or what its reply says by itself. */
 void client_status(const struct client_outcome *o, char status[16]);
 /* Texts of outcomes live until the next client_send, or until the client is closed; the one

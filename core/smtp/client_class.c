@@ -55,6 +55,23 @@ static const struct row {
 	{ ALL, 500, 599, { .class = CLASS_PERMANENT }, "0.0" },
 };
 
+const char *client_stage_name(enum client_stage stage)
+{
+	static const char *const names[] = { [STAGE_CONNECT] = "connect",
+		[STAGE_GREETING] = "greeting",
+		[STAGE_EHLO] = "EHLO",
+		[STAGE_TLS] = "TLS",
+		[STAGE_AUTH] = "AUTH",
+		[STAGE_MAIL] = "MAIL",
+		[STAGE_RCPT] = "RCPT",
+		[STAGE_DATA] = "DATA",
+		[STAGE_CONTENT] = "content",
+		[STAGE_DOT] = "end of data",
+		[STAGE_DONE] = "done" };
+
+	return names[stage];
+}
+
 static bool about_their_number(const char *enhanced)
 {
 	return !enhanced[0] || strcmp(enhanced + 1, ".5.3") == 0;
