@@ -98,8 +98,8 @@ static void sample_modules(struct buf *out, const char *const *dirs, unsigned ui
 	free(modules);
 }
 
-/* The list `listen` is shown whole in its first entry; the sample has two more, turned off until
- * TLS and logins are set up. */
+/* The list `listen` is shown whole in its first entry; the sample has two more, for people's
+ * programs. */
 static void sample_listeners(struct buf *out, const struct conf_section *section)
 {
 	static const char end[] = "\n);\n";
@@ -108,13 +108,11 @@ static void sample_listeners(struct buf *out, const struct conf_section *section
 				   "        # For people's programs, which must log in.\n"
 				   "        port = \"${TMAIL_PORT_SUBMISSION:-5877}\";\n"
 				   "        role = \"submission\";\n"
-				   "        enabled = false;\n"
 				   "    },\n"
 				   "    {\n"
 				   "        # The same, with TLS from the first octet.\n"
 				   "        port = \"${TMAIL_PORT_SMTPS:-4655}\";\n"
 				   "        role = \"smtps\";\n"
-				   "        enabled = false;\n"
 				   "    }";
 
 	conf_print_sample(out, section);
