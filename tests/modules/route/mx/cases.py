@@ -28,14 +28,14 @@ equal MX 5 last
 equal MX 5 plain
 xn--bcher-kva MX 10 first
 backup MX 10 first
-backup MX 20 here
+backup MX 20 me
 backup MX 20 last
 backup MX 30 plain
-primary MX 10 here
+primary MX 10 me
 primary MX 20 last
-named MX 10 first
-named MX 20 me
-named MX 30 last
+stray MX 10 here
+stray MX 20 last
+me A 192.0.2.9
 here A 127.0.0.1
 socket MX 10 /run/inside.sock.
 four MX 10 127.0.0.1.
@@ -172,11 +172,12 @@ class Mx:
             with_us.command("db", "init")
             assert self.usable("backup.test", with_us) == [(10, "first.test", "192.0.2.1")]
             out = self.ways("backup.test", with_us)[0][1:]
-            assert sorted(way[1] for way in out) == ["here.test", "last.test", "plain.test"], out
-            assert self.usable("named.test", with_us) == [(10, "first.test", "192.0.2.1")]
+            assert sorted(way[1] for way in out) == ["last.test", "me.test", "plain.test"], out
             ways, errors = self.ways("primary.test", with_us)
             assert len(ways) == 2 and all(way[3] for way in ways), ways
             assert "554 5.4.6" in errors and "loops back" in errors, errors
+            # An address that means whoever asks makes nobody a host of the domain.
+            assert [way[:2] for way in self.usable("stray.test", with_us)] == [(20, "last.test")]
         finally:
             with_us.close()
 
