@@ -137,7 +137,7 @@ static enum scram_found find(void *ctx, struct str login, char keys[SCRAM_TEXT])
 static int scram_passed(struct tmail_call *call, struct exchange *e, struct tmail_auth_reply *reply)
 {
 	struct str authorize = scram_authorize(e->scram);
-	struct account account;
+	struct account account = { 0 };
 	int status = account_find(call, of(reply->who.login), &account, &reply->who.why);
 
 	if (status == TMAIL_TRY_LATER)

@@ -43,10 +43,11 @@ static bool is_argon2(struct str text)
 /* A C string of at most `room`, NUL included. */
 static bool text_of(struct str s, char *text, size_t room)
 {
-	if (s.len >= room || memchr(s.data ? s.data : "", '\0', s.len))
+	if (!s.data)
+		s = STR("");
+	if (s.len >= room || memchr(s.data, '\0', s.len))
 		return false;
-	if (s.len > 0)
-		memcpy(text, s.data, s.len);
+	memcpy(text, s.data, s.len);
 	text[s.len] = '\0';
 	return true;
 }

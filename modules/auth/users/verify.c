@@ -116,7 +116,7 @@ int users_find(struct tmail_call *call, const void *question, void *answer)
 {
 	const struct tmail_auth_find *q = question;
 	struct tmail_auth_who *who = answer;
-	struct account account;
+	struct account account = { 0 };
 	int status = account_find(call, of(q->login), &account, &who->why);
 
 	if (status != TMAIL_OK)
