@@ -147,11 +147,12 @@ static bool base_secret(struct output *o, const char *name, struct buf *answer, 
 
 	terminal = terminal && tcgetattr(STDIN_FILENO, &before) == 0;
 	if (terminal) {
-		write_all(base->err, str_c(name));
-		write_all(base->err, STR(": "));
+		/* First: who types as soon as he is asked is neither shown nor unheard. */
 		quiet = before;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+		write_all(base->err, str_c(name));
+		write_all(base->err, STR(": "));
 	}
 	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n' && answer->len < SECRET_LIMIT)
 		buf_add_char(answer, c);
