@@ -351,7 +351,8 @@ bool help_run(const char *file, struct str group)
 	else
 		verbs_print(&text, verbs, count, group);
 	some = text.len > 0;
-	fwrite(text.data, 1, text.len, stdout);
+	if (some)
+		fwrite(text.data, 1, text.len, stdout);
 	buf_free(&text);
 	free(verbs);
 	if (g)
