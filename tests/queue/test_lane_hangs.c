@@ -344,7 +344,7 @@ START_TEST(who_has_no_connection_any_more_comes_before_who_wants_a_second)
 	unsigned others = 0;
 	char domain[32], to[40];
 
-	/* Two for each loop. many.org is known to be quick, and few has a new one for each message. */
+	/* Two for each loop. many.org is known to be quick; few has a new one for each message. */
 	router_to(peer_port(few), 0);
 	house_routes[0].domain = "few.org";
 	house_routes[1] = house_routes[0];
