@@ -142,10 +142,8 @@ def all_rows():
         Wanted("postfix", 10), Wanted(debian, 8), Wanted("reference", 0.45)))
     start = Start("start", "exec to the first greeting", (Wanted(every, 1, **most),))
     deferred = Deferred("deferred", "100,000 deferred: memory", 100000, (Wanted(None, 400, **most),))
-    crowded = Crowded("crowded", "accept and deliver, 1,000,000 deferred", 'retry = [ "1h" ];',
-                      1000000, 40000, (Wanted(None, 0.7),))
-    due = Crowded("due", "accept and deliver, 1,000,000 deferred, all due again", "", 1000000, 40000,
-                  (Wanted(None, 0.7),))
+    crowded = Crowded("crowded", "accept and deliver, 1,000,000 deferred", 1000000, 40000,
+                      (Wanted(None, 0.7),))
     return [
         kept,
         Part(kept, "p50", "… dot to 250, half of them", "p50_ms", "ms", 2,
@@ -171,9 +169,9 @@ def all_rows():
         Part(crowded, "crowded_full", "… messages with it", "rate", "messages/s"),
         Part(crowded, "crowded_empty", "… messages with an empty queue", "empty_rate", "messages/s"),
         Part(crowded, "crowded_start", "… exec to the first greeting with it", "start_ms", "ms"),
-        due,
-        Part(due, "due_full", "… messages with it", "rate", "messages/s"),
-        Part(due, "due_empty", "… messages with an empty queue", "empty_rate", "messages/s"),
+        Part(crowded, "due", "… all of them due again", "due_ratio", "of empty", 2,
+             (Wanted(None, 0.7),)),
+        Part(crowded, "due_full", "… messages with these", "due_rate", "messages/s"),
         Idle("idle1000", "1,000 idle clients", 1000, every, (Wanted(None, 4, **most),)),
         Idle("idle10000", "10,000 idle clients", 10000, (), (Wanted(None, 4, **most),), each=True),
         start,
