@@ -6,235 +6,26 @@
  * refused, lost, or never answered; it judges nothing.
  *
  *   load [-c connections] [-n messages] [-m messages a connection] [-s octets] [-t seconds]
- *        [-r recipient | -f file of recipients, a line each, taken in turns] PORT
+ *        [-r recipient | -f file of recipients, a line each, taken in turns]
+ *        [-T starttls | -T implicit] [-a file of logins, "name password" a line] [-e] PORT
+ *
+ * With logins each connection logs in by AUTH PLAIN. With -e no message is sent: what is counted
+ * is connections that came to the answer of EHLO, and the time it took from their begin.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
+#include "talk.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { GRACE = 5 }; /* seconds */
-enum step { CLOSED, GREETING, HELLO, SENDER, RECIPIENT, DATA, CONTENT, DOT, QUIT };
 
-struct connection {
-	int fd;
-	enum step step;
-	long sent;   /* messages of this connection */
-	long number; /* of the message, of all */
-	size_t at;   /* octets of the content that have gone out */
-	double dot;  /* when the content was out */
-	char line[1024];
-	size_t length;
+struct option option = {
+	.connections = 20, .messages = 10000, .per_connection = 100, .size = 4096, .seconds = 60
 };
-
-static struct {
-	long connections, messages, per_connection, size, seconds;
-	char **recipients;
-	long recipient_count;
-	int port;
-} option = { 20, 10000, 100, 4096, 60, NULL, 0, 0 };
-
-static struct {
-	long started, accepted, refused, lost, connected, unanswered;
-	double *latency;
-} count;
-
-static int poller;
-static char *content;
-static size_t content_length;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Header, lines of 72 octets, and the final dot: `size` octets without that. */
-static void content_make(void)
-{
-	static const char head[] = "From: load@source.test\r\nTo: user@dest.test\r\n"
-				   "Subject: load\r\nMessage-ID: <load@source.test>\r\n\r\n";
-	size_t room = sizeof head + (size_t)option.size + 128;
-
-	content = malloc(room);
-	if (!content)
-		exit(2);
-	memcpy(content, head, sizeof head - 1);
-	content_length = sizeof head - 1;
-	while (content_length + 74 < (size_t)option.size) {
-		memset(content + content_length, 'x', 72);
-		memcpy(content + content_length + 72, "\r\n", 2);
-		content_length += 74;
-	}
-	memcpy(content + content_length, ".\r\n", 3);
-	content_length += 3;
-}
-
-static void watch(struct connection *c, bool writing, int how)
-{
-	struct epoll_event event = { .events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN,
-		.data.ptr = c };
-
-	epoll_ctl(poller, how, c->fd, &event);
-}
-
-static void connection_open(struct connection *c)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)option.port) };
-	int one = 1;
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	c->step = CLOSED;
-	c->sent = 0;
-	c->length = 0;
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	if (c->fd < 0)
-		return;
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
-		close(c->fd);
-		count.lost++;
-		return;
-	}
-	c->step = GREETING;
-	count.connected++;
-	watch(c, false, EPOLL_CTL_ADD);
-}
-
-static void connection_close(struct connection *c, bool lost)
-{
-	if (c->step > HELLO && c->step < QUIT)
-		count.started--;
-	if (lost)
-		count.lost++;
-	close(c->fd);
-	c->step = CLOSED;
-	if (count.started < option.messages)
-		connection_open(c);
-}
-
-static void say(struct connection *c, const char *text, enum step next)
-{
-	size_t length = strlen(text);
-
-	c->step = next;
-	if (send(c->fd, text, length, MSG_NOSIGNAL) != (ssize_t)length)
-		connection_close(c, true);
-}
-
-static void content_send(struct connection *c)
-{
-	while (c->at < content_length) {
-		ssize_t n = send(c->fd, content + c->at, content_length - c->at, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EAGAIN) {
-			watch(c, true, EPOLL_CTL_MOD);
-			c->step = CONTENT;
-			return;
-		}
-		if (n < 0) {
-			connection_close(c, true);
-			return;
-		}
-		c->at += (size_t)n;
-	}
-	if (c->step == CONTENT)
-		watch(c, false, EPOLL_CTL_MOD);
-	c->step = DOT;
-	c->dot = now();
-}
-
-static void message_start(struct connection *c)
-{
-	if (count.started >= option.messages || c->sent >= option.per_connection) {
-		say(c, "QUIT\r\n", QUIT);
-		return;
-	}
-	c->number = count.started++;
-	c->sent++;
-	say(c, "MAIL FROM:<load@source.test>\r\n", SENDER);
-}
-
-static void message_end(struct connection *c, int code)
-{
-	if (code == 250)
-		count.latency[count.accepted++] = now() - c->dot;
-	else
-		count.refused++;
-	message_start(c);
-}
-
-/* One reply has come whole. */
-static void reply(struct connection *c, int code)
-{
-	char line[300];
-
-	switch (c->step) {
-	case GREETING:
-		say(c, "EHLO load.test\r\n", HELLO);
-		break;
-	case HELLO:
-		message_start(c);
-		break;
-	case SENDER:
-		snprintf(line, sizeof line, "RCPT TO:<%s>\r\n",
-			option.recipients[c->number % option.recipient_count]);
-		say(c, line, RECIPIENT);
-		break;
-	case RECIPIENT:
-		say(c, "DATA\r\n", DATA);
-		break;
-	case DATA:
-		if (code != 354) {
-			message_end(c, code);
-			break;
-		}
-		c->at = 0;
-		content_send(c);
-		break;
-	case DOT:
-		message_end(c, code);
-		break;
-	default:
-		connection_close(c, false);
-	}
-}
-
-static void input(struct connection *c)
-{
-	ssize_t n = recv(c->fd, c->line + c->length, sizeof c->line - c->length, 0);
-	char *end;
-
-	if (n <= 0) {
-		if (n < 0 && errno == EAGAIN)
-			return;
-		connection_close(c, c->step != QUIT);
-		return;
-	}
-	c->length += (size_t)n;
-	while (c->step != CLOSED && (end = memchr(c->line, '\n', c->length))) {
-		bool last = end - c->line < 4 || c->line[3] != '-';
-		int code = (c->line[0] - '0') * 100 + (c->line[1] - '0') * 10 + c->line[2] - '0';
-
-		c->length -= (size_t)(end + 1 - c->line);
-		memmove(c->line, end + 1, c->length);
-		if (last)
-			reply(c, code);
-	}
-	if (c->length == sizeof c->line)
-		connection_close(c, true);
-}
+struct count count;
 
 /* Connections that have been told nothing yet, not even a greeting. */
 static long unanswered(const struct connection *connections)
@@ -242,7 +33,7 @@ static long unanswered(const struct connection *connections)
 	long n = 0;
 
 	for (long i = 0; i < option.connections; i++)
-		n += connections[i].step == GREETING;
+		n += connections[i].step == GREETING || connections[i].step == HANDSHAKE;
 	return n;
 }
 
@@ -258,17 +49,17 @@ static double percentile(double p)
 	return count.accepted ? count.latency[(long)(p * (double)(count.accepted - 1))] * 1e3 : 0;
 }
 
-static void recipient_add(const char *address)
+static void words_add(struct words *words, const char *text)
 {
-	char **list =
-		realloc(option.recipients, (size_t)(option.recipient_count + 1) * sizeof *list);
+	char **list = realloc(words->list, (size_t)(words->count + 1) * sizeof *list);
 
-	if (!list || !(list[option.recipient_count++] = strdup(address)))
+	if (!list || !(list[words->count++] = strdup(text)))
 		exit(2);
-	option.recipients = list;
+	words->list = list;
 }
 
-static void recipients_read(const char *path)
+/* A line each. */
+static void words_read(struct words *words, const char *path)
 {
 	FILE *file = fopen(path, "r");
 	char line[256];
@@ -277,22 +68,55 @@ static void recipients_read(const char *path)
 		exit(2);
 	while (fgets(line, sizeof line, file)) {
 		line[strcspn(line, "\n")] = '\0';
-		recipient_add(line);
+		words_add(words, line);
 	}
 	fclose(file);
+}
+
+/* Each "name password" becomes what AUTH PLAIN says of it. */
+static void logins_encode(void)
+{
+	for (long i = 0; i < option.logins.count; i++) {
+		char *word = option.logins.list[i], *password = strchr(word, ' ');
+		unsigned char plain[300] = "", text[512];
+		int length;
+
+		if (!password)
+			exit(2);
+		*password++ = '\0';
+		length = snprintf((char *)plain, sizeof plain, "%c%s%c%s", 0, word, 0, password);
+		EVP_EncodeBlock(text, plain, length);
+		free(word);
+		option.logins.list[i] = strdup((char *)text);
+	}
+}
+
+static enum security security_named(const char *name)
+{
+	if (strcmp(name, "starttls") == 0)
+		return STARTTLS;
+	if (strcmp(name, "implicit") == 0)
+		return IMPLICIT;
+	exit(2);
 }
 
 static void options_read(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "c:n:m:s:t:r:f:")) != -1) {
-		long v = strtol(optarg, NULL, 10);
+	while ((o = getopt(argc, argv, "c:n:m:s:t:r:f:T:a:e")) != -1) {
+		long v = optarg ? strtol(optarg, NULL, 10) : 0;
 
 		if (o == 'r')
-			recipient_add(optarg);
+			words_add(&option.recipients, optarg);
 		else if (o == 'f')
-			recipients_read(optarg);
+			words_read(&option.recipients, optarg);
+		else if (o == 'T')
+			option.security = security_named(optarg);
+		else if (o == 'a')
+			words_read(&option.logins, optarg);
+		else if (o == 'e')
+			option.hello = true;
 		else if (o == 'c')
 			option.connections = v;
 		else if (o == 'n')
@@ -306,8 +130,9 @@ static void options_read(int argc, char **argv)
 		else
 			exit(2);
 	}
-	if (option.recipient_count == 0)
-		recipient_add("user@dest.test");
+	if (option.recipients.count == 0)
+		words_add(&option.recipients, "user@dest.test");
+	logins_encode();
 	option.port = optind < argc ? (int)strtol(argv[optind], NULL, 10) : 0;
 	if (option.port <= 0 || option.connections <= 0 || option.messages <= 0) {
 		fprintf(stderr, "load: a port is missing, or a number is not one\n");
@@ -315,7 +140,7 @@ static void options_read(int argc, char **argv)
 	}
 }
 
-static void print_result(double seconds)
+static void print_result(double seconds, long left)
 {
 	struct rusage usage;
 
@@ -324,8 +149,8 @@ static void print_result(double seconds)
 	printf("{\"rate\": %.0f, \"accepted\": %ld, \"refused\": %ld, \"lost\": %ld, "
 	       "\"unanswered\": %ld, \"connections\": %ld, \"seconds\": %.3f, \"p50_ms\": %.3f, "
 	       "\"p99_ms\": %.3f, \"own_cpu_s\": %.2f}\n",
-		(double)count.accepted / seconds, count.accepted, count.refused, count.lost,
-		count.unanswered, count.connected, seconds, percentile(0.5), percentile(0.99),
+		(double)count.accepted / seconds, count.accepted, count.refused, count.lost, left,
+		count.connected, seconds, percentile(0.5), percentile(0.99),
 		(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
@@ -333,19 +158,14 @@ static void print_result(double seconds)
 int main(int argc, char **argv)
 {
 	struct connection *connections;
-	struct epoll_event events[256];
 	double start, last, end;
 	bool done = false;
-	long before;
-	int n;
 
 	options_read(argc, argv);
-	content_make();
 	connections = calloc((size_t)option.connections, sizeof *connections);
-	count.latency = calloc((size_t)option.messages, sizeof *count.latency);
-	poller = epoll_create1(0);
-	if (!connections || !count.latency || poller < 0)
+	if (!connections)
 		return 2;
+	talk_begin();
 	start = last = now();
 	end = start + (double)option.seconds;
 	for (long i = 0; i < option.connections; i++)
@@ -357,21 +177,9 @@ int main(int argc, char **argv)
 		}
 		if (done && unanswered(connections) == 0)
 			break;
-		n = epoll_wait(poller, events, 256, 1000);
-		before = count.accepted;
-
-		for (int i = 0; i < n; i++) {
-			struct connection *c = events[i].data.ptr;
-
-			if (c->step == CONTENT && events[i].events & EPOLLOUT)
-				content_send(c);
-			if (c->step != CLOSED && events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-				input(c);
-		}
-		if (count.accepted > before)
+		if (talk_turn())
 			last = now();
 	}
-	count.unanswered = unanswered(connections);
-	print_result(last > start ? last - start : 1e-9);
+	print_result(last > start ? last - start : 1e-9, unanswered(connections));
 	return 0;
 }

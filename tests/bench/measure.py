@@ -5,6 +5,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import subprocess
 import time
 
@@ -19,24 +20,27 @@ class Tools:
     def __init__(self, build):
         self.folder = os.path.join(os.path.abspath(build), "bench")
         os.makedirs(self.folder, exist_ok=True)
-        self.load, self.reference, self.sink = (
-            self.made(name, name) for name in ("load", "reference", "sink"))
-        self.slowsync = self.made("slowsync", "slowsync.so", "-shared", "-fPIC")
+        self.load = self.made("load", "load.c talk.c wire.c talk.h wire.h", "-lssl", "-lcrypto")
+        self.reference = self.made("reference", "reference.c", "-lpthread")
+        self.sink = self.made("sink", "sink.c")
+        self.slowsync = self.made("slowsync.so", "slowsync.c", "-shared", "-fPIC", "-ldl")
 
-    def made(self, name, output, *flags):
-        source, path = os.path.join(HERE, name + ".c"), os.path.join(self.folder, output)
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-            subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", *flags, "-o", path,
-                            source, "-lpthread", "-ldl"], check=True)
-        return path
+    def made(self, name, sources, *flags):
+        paths, made = [os.path.join(HERE, s) for s in sources.split()], f"{self.folder}/{name}"
+        if not os.path.exists(made) or os.path.getmtime(made) < max(map(os.path.getmtime, paths)):
+            subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", made,
+                            *(p for p in paths if p.endswith(".c")), *flags], check=True)
+        return made
 
     def send(self, port, connections, messages, per_connection=1000000, size=4096, seconds=120,
-             recipient="user@dest.test"):
-        """What load.c says of it."""
+             recipient="user@dest.test", tls=None, logins=None, hello=False):
+        """What load.c says of it. tls: "starttls", "implicit"; logins: a file of them; hello: no
+        messages, only sessions up to EHLO."""
         run = subprocess.run(
             [self.load, "-c", str(connections), "-n", str(messages), "-m", str(per_connection),
-             "-s", str(size), "-t", str(seconds), "-r", recipient, str(port)], check=True,
-            capture_output=True)
+             "-s", str(size), "-t", str(seconds), "-r", recipient, *(["-T", tls] if tls else []),
+             *(["-a", logins] if logins else []), *(["-e"] if hello else []), str(port)],
+            check=True, capture_output=True)
         result = json.loads(run.stdout)
         result["not_done"] = messages - result["accepted"] - result["refused"]
         return result
@@ -130,9 +134,10 @@ def disk_quiet(seconds=4):
 
 
 class IdleClients:
-    """Connections that have read their greeting, said EHLO, and then say nothing."""
+    """Connections that have read their greeting, said EHLO, with TLS also through it, and then say
+    nothing."""
 
-    def __init__(self, port, count):
+    def __init__(self, port, count, tls=False):
         self.sockets = []
         for start in range(0, count, 200):
             group = [socket.create_connection(("127.0.0.1", port), 60)
@@ -140,10 +145,23 @@ class IdleClients:
             self.sockets += group
             for s in group:
                 self.read(s, b"220 ")
-            for s in group:
-                s.sendall(b"EHLO idle.test\r\n")
-            for s in group:
-                self.read(s, b"250 ")
+            self.hello(group)
+            if tls:
+                self.sockets[start:] = group = [self.secured(s) for s in group]
+                self.hello(group)
+
+    def hello(self, group):
+        for s in group:
+            s.sendall(b"EHLO idle.test\r\n")
+        for s in group:
+            self.read(s, b"250 ")
+
+    def secured(self, s):
+        s.sendall(b"STARTTLS\r\n")
+        self.read(s, b"220 ")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(s)
 
     @staticmethod
     def read(s, last):

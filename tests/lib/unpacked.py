@@ -21,9 +21,11 @@ DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
 # Numbers that nobody else has, so that a stray process or file is known at once.
 USERS = {"root": (0, 0), "daemon": (1, 1), "nobody": (65534, 65534), "postfix": (61001, 61001),
          "Debian-exim": (61003, 61003), "virtual": (61004, 61004),
-         "opensmtpd": (61005, 61005), "opensmtpq": (61006, 61006)}
+         "opensmtpd": (61005, 61005), "opensmtpq": (61006, 61006),
+         "dovecot": (61007, 61007), "dovenull": (61008, 61008)}
 GROUPS = {"root": 0, "daemon": 1, "nogroup": 65534, "postfix": 61001, "postdrop": 61002,
-          "Debian-exim": 61003, "virtual": 61004, "opensmtpd": 61005, "opensmtpq": 61006}
+          "Debian-exim": 61003, "virtual": 61004, "opensmtpd": 61005, "opensmtpq": 61006,
+          "dovecot": 61007, "dovenull": 61008}
 
 
 class Missing(Skipped):
