@@ -385,7 +385,7 @@ def torn(server):
     round_of(200)
     before = memory(pid), descriptors(pid)
     round_of(1000)
-    assert descriptors(pid) <= before[1], (descriptors(pid), before)
+    wait_for(lambda: descriptors(pid) <= before[1], what="the end of all descriptors")
     assert memory(pid) < before[0] + 512, (memory(pid), before)
 
 
