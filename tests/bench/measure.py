@@ -42,7 +42,7 @@ class Tools:
              *(["-a", logins] if logins else []), *(["-e"] if hello else []), str(port)],
             check=True, capture_output=True)
         result = json.loads(run.stdout)
-        result["not_done"] = messages - result["accepted"] - result["refused"]
+        result["not_done"] = max(0, messages - result["accepted"] - result["refused"])
         return result
 
 

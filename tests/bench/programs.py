@@ -13,23 +13,39 @@ import sys
 import tempfile
 import time
 
+from accounts import modules_with_users
 from measure import banner_wait, family, inside
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dovecot import Dovecot  # noqa: E402
 from exim import Exim  # noqa: E402
 from haraka import Haraka  # noqa: E402
 from opensmtpd import OpenSmtpd  # noqa: E402
 from postfix import Postfix  # noqa: E402
-from tmail import Tmail  # noqa: E402
+from tmail import MODULES, Tmail  # noqa: E402
 from unpacked import free_port, wait_for  # noqa: E402
+
+TLS = 'tls = { certificates = ( { certificate = "certificate.pem"; key = "key.pem"; } ); };\n'
+POSTFIX_TLS = """smtpd_tls_security_level = may
+smtpd_tls_cert_file = /etc/postfix/certificate.pem
+smtpd_tls_key_file = /etc/postfix/key.pem
+"""
+POSTFIX_LOGIN = """smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{port}
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+"""
 
 
 class Setting:
     """How a program is to work in a measurement."""
 
-    def __init__(self, mode="hold", next_hop=0, connections=100, slow_flush=False, queue=""):
-        self.mode, self.next_hop, self.queue = mode, next_hop, queue  # settings, tmail's
+    def __init__(self, mode="hold", next_hop=0, connections=100, slow_flush=False, queue="",
+                 tls=False, login=False, users=""):
+        self.mode, self.next_hop = mode, next_hop
+        self.queue, self.users = queue, users  # settings, tmail's
         self.connections, self.slow_flush = connections, slow_flush
+        self.tls, self.login = tls, login  # offered; needed by those who send
 
 
 class Counted:
@@ -73,6 +89,12 @@ class Program:
     def queued_after_restart(self):
         return None
 
+    def send(self, connections, messages, per_connection=1000000, **more):
+        """What load.c says of it."""
+        logins = self.bench.accounts.file if self.setting.login else None
+        return self.bench.tools.send(self.port, connections, messages, per_connection,
+                                     logins=logins, **more)
+
     def start_timed(self):
         """Seconds from exec to the first greeting, of a program that has run before."""
         self.stop()
@@ -89,15 +111,21 @@ class TmailProgram(Program):
     def __init__(self, bench, setting):
         super().__init__(bench, setting)
         self.port, env = free_port(), {}
+        role = 'role = "submission"; auth_clear = true' if setting.login else 'role = "mx"'
         self.server = Tmail(
-            bench.build, settings=(
+            bench.build, modules=modules_with_users(setting.users) if setting.login else MODULES,
+            settings=(
                 'log = { target = "file"; file = "log/tmail.log"; };\n'
                 "smtp = { reverse_lookup = 0; };\n"
                 f"queue = {{ deliver = {'false' if setting.mode == 'hold' else 'true'}; "
-                f"{setting.queue} }};\n"),
-            listen=f'( {{ address = "127.0.0.1"; port = {self.port}; role = "mx"; }} )',
+                f"{setting.queue} }};\n" + (TLS if setting.tls else "")),
+            listen=f'( {{ address = "127.0.0.1"; port = {self.port}; {role}; tls = '
+                   f'"{"starttls" if setting.tls else "off"}"; }} )',
             folder=tempfile.mkdtemp(prefix="tmail-bench-", dir=bench.folder))
         os.makedirs(self.server.folder + "/log")
+        if setting.tls:
+            for name, pem in zip(("certificate", "key"), bench.certificate):
+                self.server.write(pem, name + ".pem")
         if setting.slow_flush:
             self.flushes = Counted(self.server.folder + "/flushes")
             env = {"LD_PRELOAD": bench.tools.slowsync, "SLOWSYNC_COUNT": self.flushes.path}
@@ -113,7 +141,10 @@ class TmailProgram(Program):
         start = time.monotonic()
         self.spawn()
         banner_wait(self.port, start)
-        self.server.command("relayip", "add", "127.0.0.1")
+        if self.setting.login:
+            self.bench.accounts.add_to(self.server)
+        else:
+            self.server.command("relayip", "add", "127.0.0.1")
         if self.setting.mode == "relay":
             self.server.command("routes", "add", "-d", "dest.test", "-rh", "127.0.0.1", "-rp",
                                 str(self.setting.next_hop))
@@ -168,6 +199,8 @@ class ReferenceProgram(Program):
 class UnpackedProgram(Program):
     """One of Debian's, in a root folder of its own."""
 
+    helper = None  # another server that it asks
+
     def __init__(self, bench, setting):
         super().__init__(bench, setting)
         self.server = self.made()
@@ -178,31 +211,45 @@ class UnpackedProgram(Program):
             self.flushes = Counted(self.server.root + "/slowsync.count")
 
     def start(self):
+        if self.helper:
+            self.helper.start()
         self.server.start()
 
     def stop(self):
         self.server.stop()
-        wait_for(lambda: not self.processes(), what=f"the end of {self.name}")
+        wait_for(lambda: not inside(self.server.root), what=f"the end of {self.name}")
 
     def close(self):
         self.server.close()
+        if self.helper:
+            self.helper.close()
 
     def processes(self):
-        return inside(self.server.root)
+        return inside(self.server.root) + (inside(self.helper.root) if self.helper else [])
 
     def queued(self):
         return self.server.queued()
 
 
 class PostfixProgram(UnpackedProgram):
-    """Stock settings; but no in_flow_delay, and a process for each connection."""
+    """Stock settings; but no in_flow_delay, and a process for each connection. Logins are Dovecot's to
+    judge, with the same accounts, and hashes of the same cost."""
 
     name, pace = "postfix", 0.1
 
     def made(self):
-        return Postfix(self.bench.cache, mode=self.setting.mode,
-                       next_hop=("127.0.0.1", self.setting.next_hop or 25),
-                       processes=max(100, self.setting.connections + 50))
+        settings = ""
+        if self.setting.login:
+            self.helper = Dovecot(self.bench.cache, self.bench.accounts.stored)
+            settings = POSTFIX_LOGIN.format(port=self.helper.port)
+        server = Postfix(self.bench.cache, mode=self.setting.mode,
+                         next_hop=("127.0.0.1", self.setting.next_hop or 25),
+                         processes=max(100, self.setting.connections + 50),
+                         settings=settings + (POSTFIX_TLS if self.setting.tls else ""))
+        if self.setting.tls:
+            for name, pem in zip(("certificate", "key"), self.bench.certificate):
+                server.write(f"/etc/postfix/{name}.pem", pem, 0o600)
+        return server
 
     def spawn(self):
         self.server.spawn("/usr/lib/postfix/sbin/master", "-c", "/etc/postfix")
@@ -215,7 +262,8 @@ class EximProgram(UnpackedProgram):
 
     def made(self):
         return Exim(self.bench.cache, mode=self.setting.mode,
-                    next_hop=("127.0.0.1", self.setting.next_hop or 25))
+                    next_hop=("127.0.0.1", self.setting.next_hop or 25),
+                    certificate=self.bench.certificate if self.setting.tls else None)
 
     def spawn(self):
         self.server.spawn("/usr/sbin/exim4", "-bdf", *self.server.interval)
@@ -244,7 +292,8 @@ class HarakaProgram(Program):
     def __init__(self, bench, setting):
         super().__init__(bench, setting)
         self.server = Haraka(bench.cache, mode=setting.mode,
-                             next_hop=("127.0.0.1", setting.next_hop or 25))
+                             next_hop=("127.0.0.1", setting.next_hop or 25),
+                             certificate=bench.certificate if setting.tls else None)
         self.port = self.server.port
         self.start, self.spawn = self.server.start, self.server.spawn
         self.stop, self.close = self.server.stop, self.server.close

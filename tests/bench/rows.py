@@ -7,6 +7,7 @@ import time
 from deferred import Crowded, Deferred
 from measure import IdleClients, cpu_seconds, descriptors, disk_quiet, json_line, memory_kb
 from programs import Setting
+from secure import Handshakes, Logins, ThroughTls
 from row import Part, Row, Wanted, not_kept, not_served
 
 
@@ -93,21 +94,23 @@ class Delivered(Row):
 
 
 class Idle(Row):
-    """Memory that clients cost who have said EHLO and wait, of all processes together."""
+    """Memory that clients cost who have said EHLO, with TLS behind the handshake, and wait, of all
+    processes together."""
 
     unit, figure, digits = "MB more", "more_mb", 2
 
-    def __init__(self, name, title, clients, peers, wanted, each=False):
+    def __init__(self, name, title, clients, peers, wanted, each=False, tls=False):
         super().__init__(name, title)
+        self.tls = tls
         self.clients, self.peers, self.wanted = clients, ("tmail", *peers), wanted
         if each:
             self.unit, self.figure = "KB each", "each_kb"
 
     def one(self, bench, kind):
-        with kind(bench, Setting(connections=self.clients)) as program:
-            bench.tools.send(program.port, 20, 200)
+        with kind(bench, Setting(connections=self.clients, tls=self.tls)) as program:
+            program.send(20, 200, tls="starttls" if self.tls else None)
             before, _ = memory_kb(program.processes())
-            with IdleClients(program.port, self.clients):
+            with IdleClients(program.port, self.clients, self.tls):
                 numbers = program.processes()
                 after, _ = memory_kb(numbers)
                 count = descriptors(numbers)
@@ -144,6 +147,9 @@ def all_rows():
     deferred = Deferred("deferred", "100,000 deferred: memory", 100000, (Wanted(None, 400, **most),))
     crowded = Crowded("crowded", "accept and deliver, 1,000,000 deferred", 1000000, 40000,
                       (Wanted(None, 0.7),))
+    handshakes = Handshakes("tls_handshake", "STARTTLS handshakes to EHLO, 20 connections", 6000, (
+        Wanted(("postfix", "exim", "haraka"), 1.5),))
+    through = ThroughTls("tls_accept", "accept through TLS, 20 connections kept open", 30000)
     return [
         kept,
         Part(kept, "p50", "… dot to 250, half of them", "p50_ms", "ms", 2,
@@ -174,6 +180,19 @@ def all_rows():
         Part(crowded, "due_full", "… messages with these", "due_rate", "messages/s"),
         Idle("idle1000", "1,000 idle clients", 1000, every, (Wanted(None, 4, **most),)),
         Idle("idle10000", "10,000 idle clients", 10000, (), (Wanted(None, 4, **most),), each=True),
+        handshakes,
+        Part(handshakes, "tls_p50", "… EHLO answered through TLS, one connection, half of them",
+             "one_p50_ms", "ms", 2),
+        through,
+        Part(through, "tls_ratio", "… of that in clear", "ratio", "", 2, (Wanted(None, 0.7),)),
+        Idle("tls_idle", "1,000 idle clients, TLS", 1000, (), (Wanted(None, 20, **most),), each=True,
+             tls=True),
+        Logins("auth", "accept, AUTH PLAIN, 20 connections, one message each", 8000,
+               wanted=(Wanted("postfix", 2),)),
+        Logins("auth_tls", "accept, STARTTLS and AUTH PLAIN, one message each", 4000, tls="starttls",
+               wanted=(Wanted("postfix", 2),)),
+        Logins("auth_hashed", "… each password hashed, none remembered", 300, tls="starttls",
+               users='remember = "0";', wanted=(Wanted("postfix", 1),)),
         start,
         Part(start, "dirty", "memory when idle, private", "private_dirty_mb", "MB", 1,
              (Wanted(None, 6, **most),)),

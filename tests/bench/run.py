@@ -13,6 +13,7 @@ BUILD is the folder of a finished build (optimised), by default build. Postfix, 
 need root and Debian's archive, Haraka npm; what cannot be had is left out, and said with its reason.
 docs/performance.md tells what the rows are."""
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import socket
 import sys
 import tempfile
 
+from accounts import Accounts, certificate_made
 from measure import Tools, disk_quiet
 from programs import PROGRAMS
 from rows import all_rows
@@ -38,6 +40,14 @@ class Bench:
         self.folder = tempfile.mkdtemp(prefix="run-", dir=self.tools.folder)
         self.raw = open(options.raw, "a", encoding="utf-8") if options.raw else None
         self.results, self.wrong, self.left_out = {}, [], {}
+
+    @functools.cached_property
+    def certificate(self):
+        return certificate_made(self.folder)
+
+    @functools.cached_property
+    def accounts(self):
+        return Accounts(self.build, self.folder)
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)

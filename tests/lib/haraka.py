@@ -76,7 +76,8 @@ class Haraka:
     """with Haraka(cache, mode="relay", next_hop=("127.0.0.1", port)) as haraka: haraka.port"""
 
     def __init__(self, cache, mode="relay", next_hop=("127.0.0.1", 25), address="127.0.0.1",
-                 port=None):
+                 port=None, certificate=None):
+        """certificate: (chain, key), as PEM."""
         self.program = installed(cache)
         self.address, self.port = address, port or free_port(address)
         self.root = tempfile.mkdtemp(prefix="haraka-", dir=os.path.abspath(cache))
@@ -86,11 +87,15 @@ class Haraka:
                   "next_port": next_hop[1]}
         package = os.path.dirname(os.path.dirname(self.program))
         shutil.copytree(package + "/config", self.root + "/config")
-        for name, text in FILES.items():  # all else as it comes
+        files = {name: text.format(**values) for name, text in FILES.items()}
+        if certificate:
+            files["config/plugins"] = "tls\n" + files["config/plugins"]
+            files["config/tls_cert.pem"], files["config/tls_key.pem"] = certificate
+        for name, text in files.items():  # all else as it comes
             path = os.path.join(self.root, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as f:
-                f.write(text.format(**values))
+                f.write(text)
 
     def __enter__(self):
         try:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Who logs in at the programs that are measured, and what they show for themselves: the same accounts
+and the same certificate for all."""
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tmail import MODULES, Tmail  # noqa: E402
+
+COUNT = 20
+
+
+def certificate_made(folder):
+    """(chain, key) as PEM: ECDSA with P-256, signed by itself."""
+    files = [os.path.join(folder, name) for name in ("certificate.pem", "key.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mx.test",
+                    "-keyout", files[1], "-out", files[0]], check=True, capture_output=True)
+    texts = []
+    for path in files:
+        with open(path, encoding="ascii") as f:
+            texts.append(f.read())
+    return texts
+
+
+def modules_with_users(settings):
+    return MODULES.replace('{ module = "route/table"',
+                           '{ module = "auth/users"; %s },\n  { module = "route/table"' % settings)
+
+
+class Accounts:
+    """`file`: a login and a password a line, for load.c. `stored`: [(login, hash)], as tmail hashes
+    them with its settings as they come, for others to judge by."""
+
+    def __init__(self, build, folder):
+        self.logins = [(f"user{n}@bench.test", f"password-of-{n}")
+                       for n in range(COUNT)]
+        self.file = os.path.join(folder, "logins")
+        with open(self.file, "w", encoding="ascii") as f:
+            f.writelines(f"{login} {password}\n" for login, password in self.logins)
+        self.stored = self.hashed(build, folder)
+
+    def hashed(self, build, folder):
+        server = Tmail(build, modules=modules_with_users(""),
+                       folder=tempfile.mkdtemp(prefix="accounts-", dir=folder))
+        with server:
+            self.add_to(server)
+        with sqlite3.connect(server.folder + "/db/tmail.db") as rows:
+            return rows.execute("select login, dove_passwd from users").fetchall()
+
+    def add_to(self, server):
+        """They may send to anybody."""
+        for login, password in self.logins:
+            server.command("user", "add", "-r", login, "-", input=password + "\n")
