@@ -213,6 +213,8 @@ static void host_text(struct buf *out, const struct way *way, const struct way_h
 		buf_printf(out, ", from %.*s", STR_ARG(h->sources));
 	if (h->tls.len)
 		buf_printf(out, ", tls %.*s", STR_ARG(h->tls));
+	if (h->policy.len)
+		buf_printf(out, ": %.*s", STR_ARG(h->policy));
 	if (h->hop->login.len)
 		buf_printf(out, ", login %.*s", STR_ARG(h->hop->login));
 	if (way->mail_from.len)

@@ -227,7 +227,7 @@ static void facts_find(struct tls_end *e)
 		f->peer = e->peer = subject_text(certificate);
 	f->verified = certificate && verified == X509_V_OK && !e->unusable_tlsa;
 	if (e->unusable_tlsa)
-		f->trouble = "no usable TLSA record";
+		f->trouble = TLS_UNUSABLE;
 	else if (certificate && verified != X509_V_OK)
 		f->trouble = X509_verify_cert_error_string(verified);
 }

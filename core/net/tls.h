@@ -64,6 +64,7 @@ struct tls_wanted {
 	size_t name_count;
 	const struct str *tlsa; /* RDATA, DANE */
 	size_t tlsa_count;
+	bool authenticate; /* DANE: no record that can be used is a failure; else it is encrypted */
 	/* Sessions are resumed between connections that have the same key; empty: never. It must
 	 * say all that the check depends on. */
 	struct str session_key;

@@ -142,7 +142,8 @@ static size_t records_demand(struct tls_end *e, const struct tls_wanted *wanted)
 	return usable;
 }
 
-/* Without a record that can be used there is encryption and nothing more (RFC 7672 2.2). */
+/* Without a record that can be used there is encryption and nothing more (RFC 7672 2.2), if that
+ * will do. */
 static void dane_demand(struct tls_end *e, const struct tls_wanted *wanted)
 {
 	char text[256];
@@ -157,6 +158,8 @@ static void dane_demand(struct tls_end *e, const struct tls_wanted *wanted)
 	}
 	names_demand(e, wanted);
 	e->unusable_tlsa = records_demand(e, wanted) == 0;
+	if (e->unusable_tlsa && wanted->authenticate)
+		e->error = TLS_UNUSABLE;
 	SSL_set_verify(e->ssl, e->unusable_tlsa ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 }
 

@@ -23,6 +23,7 @@ struct tls {
 	struct tls_sessions *sessions;
 };
 
+#define TLS_UNUSABLE "no usable TLSA record"
 enum { TLS_RECORD_MOST = 16 * 1024 + 256 }; /* what a part of a record may become */
 
 struct tls_end {

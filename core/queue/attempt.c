@@ -260,6 +260,22 @@ static void dial(struct attempt *a)
 		a);
 }
 
+/* What the domain has to say of it, if it has. */
+static void policy_log(const struct attempt *a)
+{
+	const struct policy *p = a->policy;
+	struct arena *arena;
+
+	if (p->kind.len == 0)
+		return;
+	arena = arena_new(256);
+	log_event(LEVEL_DEBUG, &a->log, "tls_policy", LOG_STR("host", hop_now(a)->host),
+		LOG_STR("policy", policy_text(p, arena)),
+		LOG_IF(p->text.len, LOG_STR("says", policy_line(p, arena))),
+		LOG_IF(p->refused, LOG_STR("refused", p->result)));
+	arena_free(&arena);
+}
+
 /* What the host must be like is known. False: it is not to be used (noted). */
 static bool policy_go(struct attempt *a)
 {
@@ -269,6 +285,9 @@ static bool policy_go(struct attempt *a)
 	bool spoken = p->tls || p->level <= TMAIL_TLS_MAY;
 	char key[ADDRESS_KEY];
 
+	policy_log(a);
+	if (p->refused)
+		policy_tell(a->policy, NULL, NULL);
 	if (p->refused)
 		note_own(a, CLASS_TEMPORARY, p->enhanced, "host %.*s: %.*s",
 			STR_ARG(hop_now(a)->host), STR_ARG(p->why));

@@ -39,12 +39,23 @@ struct str policy_text(const struct policy *p, struct arena *arena)
 		arena, "%s%s (%s)", p->implicit ? "smtps, " : "", policy_name(p->level), p->from);
 }
 
+struct str policy_line(const struct policy *p, struct arena *arena)
+{
+	struct str rest = p->text, line, text = STR("");
+
+	while (str_split(&rest, '\n', &line))
+		text = arena_printf(
+			arena, "%.*s%s%.*s", STR_ARG(text), text.len ? "; " : "", STR_ARG(line));
+	return text;
+}
+
 /* ---- what follows from it -------------------------------------------------------------- */
 
-static bool refuse(struct policy *p, const char *enhanced, struct str why)
+static bool refuse(struct policy *p, const char *enhanced, struct str result, struct str why)
 {
 	p->refused = true;
 	memcpy(p->enhanced, enhanced, strlen(enhanced) + 1);
+	p->result = arena_str(p->arena, result);
 	p->why = arena_str(p->arena, why);
 	return true;
 }
@@ -110,9 +121,11 @@ static bool settle(struct policy *p)
 	if (p->level != TMAIL_TLS_NONE)
 		p->tls = trust_now();
 	if (login && p->level == TMAIL_TLS_NONE)
-		refuse(p, "4.7.11", STR("a login is required, and its route is without TLS"));
+		refuse(p, "4.7.11", STR(""),
+			STR("a login is required, and its route is without TLS"));
 	if (p->level == TMAIL_TLS_DANE && (!p->answer || p->answer->tlsa.count == 0))
-		refuse(p, "4.7.5", STR("DANE is required, and there is no TLSA record to trust"));
+		refuse(p, "4.7.5", STR("dane-required"),
+			STR("DANE is required, and there is no TLSA record to trust"));
 	p->wanted.check = p->level == TMAIL_TLS_DANE ? TLS_CHECK_DANE
 		: p->level == TMAIL_TLS_VERIFY       ? TLS_CHECK_NAME
 						     : TLS_CHECK_NOTHING;
@@ -137,16 +150,19 @@ static bool answer_take(struct policy *p, int status)
 	if (status == TMAIL_NOT_FOUND || status == TMAIL_UNSUPPORTED)
 		return false;
 	if (status == TMAIL_LATE)
-		return refuse(p, "4.7.5", STR("its TLS policy could not be learned in time"));
+		return refuse(
+			p, "4.7.5", STR(""), STR("its TLS policy could not be learned in time"));
 	p->kind = arena_str(p->arena, str_tm(answer->kind));
 	if (status != TMAIL_OK)
-		return refuse(p, "4.7.5",
+		return refuse(p, "4.7.5", str_tm(answer->result),
 			answer->why.len ? str_tm(answer->why)
 					: STR("its TLS policy cannot be known now"));
 	if (p->level == TMAIL_TLS_DANE && answer->policy != TMAIL_TLS_DANE) {
 		p->kind = STR("");
 		return false;
 	}
+	/* RFC 7672 2.2: what cannot be used is a reason to encrypt, unless somebody wants more. */
+	p->wanted.authenticate = p->level >= TMAIL_TLS_VERIFY;
 	p->from = "domain";
 	p->text = arena_str(p->arena, str_tm(answer->text));
 	p->level = answer->policy >= TMAIL_TLS_MAY && answer->policy <= TMAIL_TLS_DANE
@@ -166,7 +182,8 @@ static struct tmail_tls_policy_ask *ask_make(struct policy *p, struct arena *mem
 	ask->secure = p->hop->source_id != 0 || p->hop->secure;
 	ask->address_secure = ask->secure && p->address_secure;
 	ask->port = p->hop->port;
-	ask->domain = tm_str(arena_str(memory, p->route->destination));
+	if (p->hop->source_id == 0)
+		ask->domain = tm_str(arena_str(memory, p->route->destination));
 	ask->host = tm_str(domain_key(p->hop->host, memory));
 	return ask;
 }
@@ -322,20 +339,23 @@ static void report_fill(struct policy *p, struct tmail_tls_policy_report *report
 	report->good = trouble.len == 0;
 	report->domain = tm_str(arena_str(memory, p->route->destination));
 	report->host = tm_str(domain_key(p->hop->host, memory));
-	ip_text(&client_peer(c)->ip, text);
-	report->address = tm_str(arena_str(memory, str_c(text)));
-	ip_text(&client_local(c)->ip, text);
-	report->local_address = tm_str(arena_str(memory, str_c(text)));
+	if (c) {
+		ip_text(&client_peer(c)->ip, text);
+		report->address = tm_str(arena_str(memory, str_c(text)));
+		ip_text(&client_local(c)->ip, text);
+		report->local_address = tm_str(arena_str(memory, str_c(text)));
+	}
 	report->kind = tm_str(p->kind.len ? arena_str(memory, p->kind) : STR("no-policy-found"));
 	report->text = tm_str(arena_str(memory, p->text));
 	if (trouble.len)
-		report->result = tm_str(str_c(result_of(trouble)));
+		report->result = tm_str(
+			p->result.len ? arena_str(memory, p->result) : str_c(result_of(trouble)));
 	report->details = tm_str(arena_str(memory, trouble));
 }
 
 void policy_tell(struct policy *p, const struct client *c, const struct client_outcome *failed)
 {
-	const struct tls_facts *facts = client_tls(c);
+	const struct tls_facts *facts = c ? client_tls(c) : NULL;
 	struct str trouble = STR("");
 	struct service *s;
 
@@ -343,6 +363,8 @@ void policy_tell(struct policy *p, const struct client *c, const struct client_o
 		return;
 	if (failed)
 		trouble = failed->text;
+	else if (p->refused)
+		trouble = p->why;
 	else if (!facts)
 		trouble = STR("STARTTLS is not offered, or refused");
 	else if (p->kind.len && !facts->verified)

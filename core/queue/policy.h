@@ -19,10 +19,10 @@ struct policy {
 	bool implicit;               /* TLS from the first octet */
 	bool refused;                /* the host must not be used now, and why */
 	char enhanced[16];
-	struct str why;
-	const char *from;      /* "route", "destinations", "domain" or "tls" */
-	struct str kind, text; /* of what the domain says; else empty */
-	struct tls *tls;       /* NULL: it cannot be spoken, or must not */
+	struct str why, result; /* for people; of RFC 8460 4.3 */
+	const char *from;       /* "route", "destinations", "domain" or "tls" */
+	struct str kind, text;  /* of what the domain says; else empty */
+	struct tls *tls;        /* NULL: it cannot be spoken, or must not */
 	struct tls_wanted wanted;
 	/* The host, from where, as whom, and all that the check depends on. */
 	struct str key;
@@ -50,8 +50,11 @@ bool policy_find(struct policy *p, void (*found)(void *ctx), void *ctx);
 void policy_free(struct policy **p);
 /* "verify (route)", for people. */
 struct str policy_text(const struct policy *p, struct arena *arena);
+/* What the domain says, in one line: "3 1 1 0123...; 2 0 1 4567..."; empty: nothing. */
+struct str policy_line(const struct policy *p, struct arena *arena);
 
-/* How a connection went: with `facts`, or without TLS, or it did not come about by `failed`. */
+/* How a connection went: with `facts`, or without TLS, or it did not come about by `failed`; without
+ * a client there was none, since the host was refused. */
 void policy_tell(struct policy *p, const struct client *c, const struct client_outcome *failed);
 
 #endif

@@ -151,6 +151,7 @@ static void policy_known(struct finding *f)
 	struct way_host *h = &f->way->hosts[f->at++];
 
 	h->tls = policy_text(f->policy, f->way->arena);
+	h->policy = policy_line(f->policy, f->way->arena);
 	if (f->policy->refused && h->left_out.len == 0)
 		left_out(h, false, arena_str(f->way->arena, f->policy->why));
 	policy_free(&f->policy);

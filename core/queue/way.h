@@ -21,6 +21,7 @@ struct way_host {
 	struct str addresses; /* "192.0.2.1 2001:db8::1", as resolved */
 	struct str sources;   /* local addresses, the hop's own or those of the settings */
 	struct str tls;       /* "verify (route)": what is demanded, and who says so */
+	struct str policy;    /* what its domain says of it; empty: nothing */
 	struct str left_out;  /* why nothing would be sent there now; empty: it would */
 	bool forever;         /* and never will */
 };

@@ -56,6 +56,7 @@ static int policy_ask(struct tmail_call *call, const void *question, void *answe
 	out->kind = text(n ? "sts" : "tlsa");
 	out->text = text("its text");
 	out->why = text("the zone is broken");
+	out->result = text("dnssec-invalid");
 	if (known[n].name) {
 		list[0] = text(known[n].name);
 		out->names = (struct tmail_list){ &list[0], 1, sizeof *list };
@@ -393,6 +394,9 @@ START_TEST(a_policy_that_cannot_be_known_is_no_leave_to_send)
 	deferred(1, "the zone is broken");
 	ck_assert_uint_eq(asked[1], 0);
 	ck_assert_uint_eq(peer_connections(peer), 0);
+	ck_assert_str_eq(buf_c(&reports),
+		"bad one.example mail.localhost  tlsa dnssec-invalid;"
+		"bad two.example mail.localhost  tlsa dnssec-invalid;");
 	end(peer);
 }
 END_TEST
@@ -480,12 +484,25 @@ START_TEST(records_of_dane_hold)
 	known[0].tlsa[5] ^= 1;
 	house_sends("s@x.org", "a@two.example");
 	deferred(1, "handshake failed");
+	/* Those of the web are none of mail's: any key will do, where that is enough. */
+	known[0].tlsa[0] = 1;
+	house_sends("s@x.org", "a@four.example");
+	delivered(peer, 2);
+	house_routes[0].tls = TMAIL_TLS_DANE;
+	house_sends("s@x.org", "a@five.example");
+	deferred(3, "no usable TLSA record");
 	/* A route asks for it; MTA-STS is not as good. */
 	known[0].status = TMAIL_NOT_FOUND;
 	known[1] = (struct known){ .policy = TMAIL_TLS_VERIFY };
 	house_routes[0].tls = TMAIL_TLS_DANE;
 	house_sends("s@x.org", "a@three.example");
-	deferred(2, "DANE is required, and there is no TLSA record to trust");
+	deferred(4, "DANE is required, and there is no TLSA record to trust");
+	ck_assert_str_eq(buf_c(&reports),
+		"good one.example other.localhost 127.0.0.1 tlsa ;"
+		"bad two.example other.localhost 127.0.0.1 tlsa validation-failure;"
+		"bad four.example other.localhost 127.0.0.1 tlsa tlsa-invalid;"
+		"bad five.example other.localhost 127.0.0.1 tlsa tlsa-invalid;"
+		"bad three.example other.localhost  no-policy-found dane-required;");
 	end(peer);
 }
 END_TEST
@@ -493,7 +510,10 @@ END_TEST
 /* ---- logins -------------------------------------------------------------------------------- */
 
 #define AUTH_OFFERS "250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN SCRAM-SHA-256-PLUS SCRAM-SHA-256"
-#define EHLO_AUTH { "EHLO", AUTH_OFFERS, 0 }
+#define EHLO_AUTH                                                                                  \
+	{                                                                                          \
+		"EHLO", AUTH_OFFERS, 0                                                             \
+	}
 
 static struct peer *login_peer(const struct peer_rule *rules, size_t count)
 {

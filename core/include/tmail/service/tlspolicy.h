@@ -30,7 +30,7 @@ struct tmail_tls_policy_ask {
 	uint32_t secure; /* 1: DNSSEC validated the way from the domain to the host (MX or route) */
 	uint32_t address_secure; /* 1: and the host's addresses */
 	uint16_t port, reserved;
-	struct tmail_str domain; /* of the recipient; A-labels */
+	struct tmail_str domain; /* of the recipient; A-labels. Empty: not DNS named the host */
 	struct tmail_str host;   /* the next one, A-labels, no last dot */
 };
 
@@ -43,8 +43,9 @@ struct tmail_tls_policy_answer {
 	struct tmail_list names; /* VERIFY, DANE: of struct tmail_str; empty: the host */
 	struct tmail_list tlsa;  /* DANE: of struct tmail_str, RDATA */
 	struct tmail_str kind;   /* of TLS-RPT (RFC 8460 4.2): "tlsa", "sts" */
-	struct tmail_str text;   /* the policy for people, reports and logs: its id or records */
+	struct tmail_str text;   /* the policy for people, reports and logs, in lines: its records */
 	struct tmail_str why;    /* REFUSED, TRY_LATER */
+	struct tmail_str result; /* and in the words of RFC 8460 4.3; empty: "validation-failure" */
 };
 
 /* How a handshake went, for TLS-RPT: also where there was no policy. */
