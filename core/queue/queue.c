@@ -266,6 +266,7 @@ bool queue_start(struct loop *const *loops, unsigned count, struct why *why)
 	}
 	trust_follow(settings_of(queue.generation));
 	queue.io = lane_new("queue", QUEUE_IO_WIDTH, QUEUE_IO_DEPTH);
+	queue.claims = lane_new("claims", 1, 1);
 	chain_unspool(spool_read);
 	must(commit_start(why));
 	queue.started = true;
@@ -432,6 +433,7 @@ void queue_stop(void)
 	/* What it told last is heard, and then the claims are given back that it let go. */
 	queue_on_loops(nothing, NULL);
 	queue_on_loops(nothing, NULL);
+	lane_free(&queue.claims);
 	lane_free(&queue.io);
 	schedule_over();
 	trust_end();

@@ -3,7 +3,8 @@
  * One claimer on the first loop asks the store for what is due: at the start, when the first of
  * what is known to come is due, when there is room again, and every few seconds, since other
  * nodes and commands may have changed the store. A worker claims and reads the envelopes; each
- * message is posted to the loop of its id. What must hold: at most one work of a message, for
+ * message is posted to the loop of its id. It stands back: what is tried again takes the time that
+ * fresh mail leaves, however much of it is due. What must hold: at most one work of a message, for
  * what the store hands out while another round of it is under way is added to that round.
  */
 #include "queue/schedule.h"
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "queue/outcome.h"
 #include "sys/memory.h"
+#include "sys/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -322,6 +324,7 @@ static void claim_work(struct job *job)
 	const struct tmail_list *entries = &answer.entries;
 
 	(void)job;
+	thread_stand_back();
 	schedule.claimed = 0;
 	schedule.next = 0;
 	schedule_lock();
@@ -405,7 +408,7 @@ static void claim(void)
 	}
 	atomic_store(&schedule.soonest, INT64_MAX);
 	schedule.job = (struct job){ .work = claim_work, .done = claim_done };
-	schedule.claiming = lane_submit(queue.io, &schedule.job);
+	schedule.claiming = lane_submit(queue.claims, &schedule.job);
 	if (!schedule.claiming)
 		claim_after(0);
 }

@@ -60,7 +60,8 @@ struct queue {
 	const struct queue_settings *(*settings_of)(const struct generation *);
 	unsigned loop_count;
 	struct queue_loop *loops[QUEUE_LOOPS_MAX];
-	struct lane *io; /* workers for what reads the store */
+	struct lane *io;     /* workers for what reads the store */
+	struct lane *claims; /* the one that claims: it stands back behind what is fresh */
 	atomic_bool draining;
 	atomic_uint live; /* messages under delivery, on all loops */
 };

@@ -8,6 +8,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { STAND_BACK = 10 };
 
 bool thread_start(
 	pthread_t *thread, const char *name, void *(*run)(void *), void *arg, struct why *why)
@@ -26,4 +30,10 @@ bool thread_start(
 	snprintf(cut, sizeof cut, "%s", name);
 	pthread_setname_np(*thread, cut);
 	return true;
+}
+
+/* Linux counts it thread by thread. Refused where all of us stand back further already. */
+void thread_stand_back(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), STAND_BACK);
 }

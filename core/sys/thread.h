@@ -10,7 +10,10 @@
 #include <pthread.h>
 
 /* The name is cut at 15 octets. False and why when the kernel gives no thread. */
-bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg,
-	struct why *why);
+bool thread_start(
+	pthread_t *thread, const char *name, void *(*run)(void *), void *arg, struct why *why);
+/* From now on the calling thread has what others leave of the processors, and a little; it should
+ * hold no lock for long that they want. */
+void thread_stand_back(void);
 
 #endif

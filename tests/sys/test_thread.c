@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 struct seen {
 	atomic_bool named; /* by the starter, who does it after the start */
@@ -47,4 +49,27 @@ START_TEST(a_thread_has_its_name_cut_and_hears_no_signals)
 }
 END_TEST
 
-TEST_MAIN("sys/thread", a_thread_has_its_name_cut_and_hears_no_signals)
+static void *back(void *arg)
+{
+	int *nice = arg;
+
+	thread_stand_back();
+	thread_stand_back(); /* once is enough, twice no more */
+	*nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+	return NULL;
+}
+
+START_TEST(a_thread_that_stands_back_does_so_alone)
+{
+	int before = getpriority(PRIO_PROCESS, (id_t)gettid()), nice = 0;
+	pthread_t thread;
+
+	ck_assert(thread_start(&thread, "back", back, &nice, NULL));
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(nice, before > 10 ? before : 10);
+	ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)gettid()), before);
+}
+END_TEST
+
+TEST_MAIN("sys/thread", a_thread_has_its_name_cut_and_hears_no_signals,
+	a_thread_that_stands_back_does_so_alone)

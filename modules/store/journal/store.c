@@ -11,7 +11,11 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { STAND_BACK = 10 };
 
 /* ---- loading ----------------------------------------------------------------------------- */
 
@@ -153,7 +157,7 @@ static bool store_load(struct store *store, struct why *why)
 	return true;
 }
 
-/* ---- the keeper -------------------------------------------------------------------------- */
+/* ---- the keepers ------------------------------------------------------------------------- */
 
 static bool spools_turn(struct store *store)
 {
@@ -170,80 +174,117 @@ static bool spools_turn(struct store *store)
 	return found;
 }
 
+static bool files_turn(struct store *store)
+{
+	bool more = space_turn(store);
+
+	return spools_turn(store) || more;
+}
+
 bool store_tend(struct store *store)
 {
 	bool more = indexer_turn(store);
 
-	more = space_turn(store) || more;
-	return spools_turn(store) || more;
+	return files_turn(store) || more;
 }
 
 void store_wake(struct store *store)
 {
-	if (!store->keeper_runs || store->woken)
-		return;
-	store->woken = true;
-	pthread_cond_signal(&store->wake);
+	for (unsigned i = 0; i < KEEPERS; i++) {
+		struct keeper *k = &store->keepers[i];
+
+		if (!k->runs || k->woken)
+			continue;
+		k->woken = true;
+		pthread_cond_signal(&k->wake);
+	}
 }
 
-static void keeper_wait(struct store *store)
+static void keeper_wait(struct keeper *k)
 {
+	struct store *store = k->store;
 	struct timespec until;
 	int64_t ns = store->settings.interval * 1000000;
 
-	while (!store->woken && !store->stopping)
-		pthread_cond_wait(&store->wake, &store->lock);
+	while (!k->woken && !store->stopping)
+		pthread_cond_wait(&k->wake, &store->lock);
 	/* What is to do is gathered for a while: many changes, one transaction. */
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	ns += until.tv_nsec;
 	until.tv_sec += ns / 1000000000;
 	until.tv_nsec = ns % 1000000000;
-	while (!store->stopping && pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0)
+	while (!store->stopping && pthread_cond_timedwait(&k->wake, &store->lock, &until) == 0)
 		;
-	store->woken = false;
+	k->woken = false;
 }
 
 static void *keeper_run(void *ctx)
 {
-	struct store *store = ctx;
+	struct keeper *k = ctx;
+	struct store *store = k->store;
 
+	if (k->stands_back) /* Linux counts it thread by thread */
+		setpriority(PRIO_PROCESS, (id_t)gettid(), STAND_BACK);
 	pthread_mutex_lock(&store->lock);
 	while (!store->stopping) {
 		bool more = true;
 
 		pthread_mutex_unlock(&store->lock);
 		while (more) {
-			more = store_tend(store);
+			more = k->turn(store);
 			pthread_mutex_lock(&store->lock);
 			more = more && !store->stopping;
 			pthread_mutex_unlock(&store->lock);
 		}
 		pthread_mutex_lock(&store->lock);
-		keeper_wait(store);
+		keeper_wait(k);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return NULL;
 }
 
-static void keeper_start(struct store *store)
+static void keepers_start(struct store *store)
 {
-	store->keeper_runs = true;
-	if (pthread_create(&store->keeper, NULL, keeper_run, store) == 0)
-		return;
-	store->keeper_runs = false;
-	note(&store->notes, TMAIL_ERROR, "journal_no_thread", "nobody tends the store");
+	pthread_mutex_lock(&store->lock);
+	for (unsigned i = 0; i < KEEPERS; i++) {
+		struct keeper *k = &store->keepers[i];
+
+		k->runs = pthread_create(&k->thread, NULL, keeper_run, k) == 0;
+		if (!k->runs)
+			note(&store->notes, TMAIL_ERROR, "journal_no_thread",
+				"nobody tends the store");
+	}
+	pthread_mutex_unlock(&store->lock);
 }
 
-static void keeper_stop(struct store *store)
+static void keepers_stop(struct store *store)
 {
-	if (!store->keeper_runs)
-		return;
 	pthread_mutex_lock(&store->lock);
 	store->stopping = true;
-	pthread_cond_signal(&store->wake);
+	for (unsigned i = 0; i < KEEPERS; i++)
+		pthread_cond_signal(&store->keepers[i].wake);
 	pthread_mutex_unlock(&store->lock);
-	pthread_join(store->keeper, NULL);
-	store->keeper_runs = false;
+	for (unsigned i = 0; i < KEEPERS; i++) {
+		if (store->keepers[i].runs)
+			pthread_join(store->keepers[i].thread, NULL);
+		store->keepers[i].runs = false;
+	}
+}
+
+/* The index may be late, and then costs nobody anything; without spare files the writer waits. */
+static void keepers_init(struct store *store)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	store->keepers[0] = (struct keeper){ .turn = files_turn };
+	store->keepers[1] = (struct keeper){ .turn = indexer_turn, .stands_back = true };
+	for (unsigned i = 0; i < KEEPERS; i++) {
+		store->keepers[i].store = store;
+		pthread_cond_init(&store->keepers[i].wake, &attributes);
+	}
+	pthread_condattr_destroy(&attributes);
 }
 
 /* ---- opening and closing ----------------------------------------------------------------- */
@@ -259,7 +300,8 @@ static void store_free(struct store *store)
 	pthread_mutex_destroy(&store->writing);
 	pthread_mutex_destroy(&store->indexing);
 	pthread_mutex_destroy(&store->lock);
-	pthread_cond_destroy(&store->wake);
+	for (unsigned i = 0; i < KEEPERS; i++)
+		pthread_cond_destroy(&store->keepers[i].wake);
 	free(store);
 }
 
@@ -275,7 +317,6 @@ struct store *store_open(
 	struct files *files, const struct store_settings *settings, struct why *why)
 {
 	struct store *store = must_alloc(sizeof *store);
-	pthread_condattr_t attributes;
 
 	store->files = files;
 	store->settings = *settings;
@@ -286,17 +327,14 @@ struct store *store_open(
 	pthread_mutex_init(&store->writing, NULL);
 	pthread_mutex_init(&store->indexing, NULL);
 	pthread_mutex_init(&store->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&store->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	keepers_init(store);
 	table_init(&store->table, &store->segments);
 	if (!store_load(store, why)) {
 		store_free(store);
 		return NULL;
 	}
 	if (settings->background)
-		keeper_start(store);
+		keepers_start(store);
 	return store;
 }
 
@@ -304,7 +342,7 @@ void store_close(struct store **store)
 {
 	if (!*store)
 		return;
-	keeper_stop(*store);
+	keepers_stop(*store);
 	indexer_close(*store);
 	while (spools_turn(*store))
 		;

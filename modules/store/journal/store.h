@@ -25,9 +25,20 @@ struct store_settings {
 	uint64_t keep_free;     /* octets of the file system that are not ours to fill */
 	const char *index_path; /* NULL: without an index */
 	int64_t interval;       /* milliseconds between two turns of tending */
-	bool background;        /* a thread tends; else whoever calls store_tend */
+	bool background;        /* threads tend; else whoever calls store_tend */
 	int64_t (*now)(void);   /* microseconds since 1970 */
 };
+
+/* A thread that does turns of what can wait, while there is something to do. */
+struct keeper {
+	struct store *store;
+	bool (*turn)(struct store *store); /* true: there is more */
+	bool stands_back;                  /* behind whoever wants the processors */
+	pthread_t thread;
+	pthread_cond_t wake; /* with lock, as the flags */
+	bool runs, woken;
+};
+enum { KEEPERS = 2 };
 
 struct store {
 	struct files *files;
@@ -46,9 +57,8 @@ struct store {
 	uint64_t room;       /* lock: of the file system, when it was last asked */
 	int64_t room_asked;  /* lock: when; milliseconds */
 
-	pthread_t keeper;
-	pthread_cond_t wake; /* with lock */
-	bool keeper_runs, stopping, woken;
+	struct keeper keepers[KEEPERS];
+	bool stopping; /* lock */
 };
 
 /* Replays the journal. The store takes the files, which are closed with it, also when this fails:
@@ -61,7 +71,7 @@ void store_close(struct store **store);
 /* One turn of the work that can wait: index, spares, files nobody needs, spools. Any one thread.
  * True: there is more to do at once. */
 bool store_tend(struct store *store);
-/* The keeper has something to do. With the lock. */
+/* The keepers have something to do. With the lock. */
 void store_wake(struct store *store);
 
 #endif
