@@ -35,11 +35,12 @@ class World:
     """with World(build, {"test": "one MX 10 mx.one\\nmx.one A 192.0.2.1"}) as world: ..."""
 
     def __init__(self, build, zones, queue="host_rest = 0;", settings="",
-                 timeout_connect="5s", smtp="reverse_lookup = 0;", **of_tmail):
+                 timeout_connect="5s", smtp="reverse_lookup = 0;", dns=None, **of_tmail):
+        """dns: what else its name server is told."""
         self.stack, self.numbers = contextlib.ExitStack(), itertools.count(1)
         zones = dict(zones, test=CLIENT + zones.get("test", ""))
         try:
-            self.dns = self.stack.enter_context(Nsd(zones))
+            self.dns = self.stack.enter_context(Nsd(zones, **(dns or {})))
             self.back = self.sink(BACK)
             self.server = Tmail(
                 build, f"smtp = {{ {smtp} }};\n"

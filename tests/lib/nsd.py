@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A real name server for a test: nsd with zones as text, on a port of the loopback."""
+"""A real name server for a test: nsd with zones as text, on a port of the loopback; some of them
+signed, by keys in the trust anchor of its setting."""
 import os
 import shutil
 import socket
@@ -33,18 +34,19 @@ $TTL 60
 """
 
 
-def program():
-    path = shutil.which("nsd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+def program(name="nsd"):
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if not path:
-        raise Missing("nsd is not installed")
+        raise Missing(f"{name} is not installed")
     return path
 
 
 class Nsd:
     """with Nsd({"example.test": "@ MX 10 mx\\nmx A 127.0.0.2"}) as dns: dns.setting.
-    A zone of None has lost its file: what is asked of it is SERVFAIL."""
+    A zone of None has lost its file: what is asked of it is SERVFAIL. Of those in `signed` the
+    records that `forged` has, {"192.0.2.1": "192.0.2.2"}, are changed when they are signed."""
 
-    def __init__(self, zones):
+    def __init__(self, zones, signed=(), forged=None):
         self.program, self.process = program(), None
         self.folder = tempfile.mkdtemp(prefix="tmail-nsd-")
         self.port, self.names = None, list(zones)
@@ -54,6 +56,28 @@ class Nsd:
                 continue
             with open(f"{self.folder}/{name}.zone", "w", encoding="utf-8") as zone:
                 zone.write(HEAD.format(name=name) + text + "\n")
+        self.anchor = self.folder + "/anchor" if signed else None
+        for name in signed:
+            self.sign(name, forged or {})
+
+    def sign(self, name, forged):
+        """By one key, and in place."""
+        def run(*words):
+            return subprocess.run([program(words[0]), *words[1:]], cwd=self.folder, check=True,
+                                  text=True, capture_output=True).stdout.strip()
+
+        key = run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", name)
+        run("ldns-signzone", "-n", "-o", name, "-f", name + ".signed", name + ".zone", key)
+        with open(f"{self.folder}/{key}.key", encoding="ascii") as public, \
+                open(self.anchor, "a", encoding="ascii") as anchor:
+            anchor.write(public.read())
+        with open(f"{self.folder}/{name}.signed", encoding="utf-8") as file:
+            zone = file.read()
+        for true, false in forged.items():
+            assert true in zone, f"{true} is not in {name}"
+            zone = zone.replace(true, false)
+        with open(f"{self.folder}/{name}.zone", "w", encoding="utf-8") as file:
+            file.write(zone)
 
     def start(self):
         """On a port that the kernel just gave: of UDP, and TCP's may be somebody's; then another."""
@@ -70,7 +94,8 @@ class Nsd:
     @property
     def setting(self):
         """For tmail.conf."""
-        return f'dns = {{ servers = [ "127.0.0.1@{self.port}" ]; timeout = "5s"; }};\n'
+        anchor = f'trust_anchor = "{self.anchor}"; ' if self.anchor else ""
+        return f'dns = {{ servers = [ "127.0.0.1@{self.port}" ]; {anchor}timeout = "5s"; }};\n'
 
     def answers(self):
         """Whether it answers for its first zone."""

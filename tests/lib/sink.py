@@ -29,6 +29,17 @@ class Talk:
         self.peer = handler.client_address[0]
         self.local = self.socket.getsockname()[0]
         self.began, self.lines, self.messages = time.monotonic(), [], 0
+        self.tls = None  # what was chosen: ("TLS_AES_256_GCM_SHA384", "TLSv1.3", 256)
+        self.server_name = None  # that the other side wanted
+
+    def secure(self, context):
+        """Each has a context of its own, since only that hears of the name."""
+        def named(_, name, __):
+            self.server_name = name
+        context.sni_callback = named
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.rfile, self.wfile = self.socket.makefile("rb"), self.socket.makefile("wb", 0)
+        self.tls = self.socket.cipher()
 
     def say(self, reply):
         """False: nothing more is to be said."""
@@ -108,13 +119,14 @@ class Sink:
     offers = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 0", "DSN")  # CHUNKING can be, too
 
     def __init__(self, address="127.0.0.1", answer=None, keep=lambda content: content, port=0,
-                 offers=None):
+                 offers=None, tls=None):
+        """tls(): a server's ssl.SSLContext, for STARTTLS."""
         self.messages, self.talks, self.change = [], [], threading.Condition()
         self.open = self.most = 0  # connections now, and at one time
         self.answer = answer or (lambda verb, argument: None)
         self.keep = keep
-        words = ["sink.test", *(self.offers if offers is None else offers)]
-        self.ehlo = "\r\n".join(["250-" + word for word in words[:-1]] + ["250 " + words[-1]])
+        self.words = ["sink.test", *(self.offers if offers is None else offers)]
+        self.tls = tls
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -148,6 +160,10 @@ class Sink:
         """Who came, each time."""
         return [talk.peer for talk in self.talks]
 
+    def ehlo(self, talk):
+        words = self.words + (["STARTTLS"] if self.tls and not talk.tls else [])
+        return "\r\n".join(["250-" + word for word in words[:-1]] + ["250 " + words[-1]])
+
     def talked(self, talk):
         with self.change:
             self.talks.append(talk)
@@ -159,6 +175,8 @@ class Sink:
         except (OSError, ValueError):
             pass  # it left
         finally:
+            if talk.tls:
+                talk.socket.close()
             with self.change:
                 self.open -= 1
                 self.change.notify_all()
@@ -187,7 +205,11 @@ class Sink:
                 continue
             usual = "250 2.0.0 Ok"
             if verb == "EHLO":
-                usual = self.ehlo
+                usual = self.ehlo(talk)
+            elif verb == "STARTTLS" and self.tls and said is None:
+                talk.say("220 2.0.0 Go")
+                talk.secure(self.tls())
+                continue
             elif verb == "MAIL":
                 sender, recipients = argument.split("<", 1)[1].split(">", 1)[0], []
             elif verb == "RCPT":
