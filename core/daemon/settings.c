@@ -92,7 +92,8 @@ static const struct tmail_option resolver_options[] = {
 	TMAIL_STRINGS(struct resolver_settings, servers, "servers", NULL,
 		"DNS servers to ask, as address or address@port; none: those of resolv.conf."),
 	TMAIL_FILE(struct resolver_settings, trust_anchor, "trust_anchor", "",
-		"File with the DNSSEC trust anchor; empty: answers are not validated."),
+		"File with the DNSSEC trust anchor, such as /usr/share/dns/root.key of Debian's "
+		"dns-root-data; empty: answers are not validated, and there is no DANE."),
 	TMAIL_FILE(struct resolver_settings, hosts, "hosts", "",
 		"File with host names that are known without asking; empty: none."),
 	TMAIL_DURATION(struct resolver_settings, timeout, "timeout", "20s", SECOND, 5 * MINUTE,
