@@ -16,9 +16,11 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { CLAIM_MAX = 256, POLL_MS = 5000, UNREADABLE_DELAY_S = 300, MANY = 10000 };
+enum { CLAIM_MAX = 256, TOGETHER = 32, POLL_MS = 5000, UNREADABLE_DELAY_S = 300, MANY = 10000 };
 enum { AGAIN_MS = 1000 }; /* after a store that did not answer */
+enum { REST = 32 };       /* times what a claim took, beside fresh mail */
 
 static struct {
 	pthread_mutex_t lock;
@@ -28,11 +30,14 @@ static struct {
 	uint32_t limit;
 	int64_t next; /* what the store says comes next; 0: nothing */
 	uint32_t claimed;
+	int64_t spent; /* of the processor, by the last claim; microseconds */
+	int64_t rest;  /* loop_now: no claim before */
 	int64_t delivered,
 		given_back; /* METRIC_deliveries at the last claim, and at the last time */
 	bool ill;           /* the store did not do what it was asked for last */
 	pthread_mutex_t releasing;
 	struct buf releases;     /* releasing: of struct tmail_queue_given_back */
+	atomic_uint fresh;       /* messages that came since the last claim */
 	atomic_uint given_up;    /* their number, with those the store is being asked about */
 	_Atomic int64_t soonest; /* what outcomes say comes next; INT64_MAX: nothing */
 	atomic_bool full;        /* there was no room: look when there is */
@@ -139,6 +144,7 @@ void schedule_fresh(struct queue_loop *ql, struct message *m, uint64_t size)
 	struct queue_loop *home = queue_home(id_tm(m->envelope.id));
 	struct fresh *f;
 
+	atomic_fetch_add_explicit(&schedule.fresh, 1, memory_order_relaxed);
 	if (atomic_fetch_add(&queue.live, 1) >= QUEUE_LIVE_MAX) {
 		atomic_fetch_sub(&queue.live, 1);
 		atomic_store(&schedule.full, true);
@@ -196,8 +202,9 @@ struct message *message_read_back(struct service *store, struct id id, struct ar
 	return message_of(content);
 }
 
-struct arrival { /* in the message's arena */
-	struct task task;
+struct arrival {              /* in the message's arena */
+	struct task task;     /* of the first of those that go to a loop together */
+	struct arrival *next; /* of them */
 	struct message *m;
 	uint64_t size;
 	uint32_t count;
@@ -231,10 +238,8 @@ static void arrival_mark(struct work *w, const struct arrival *a)
 	}
 }
 
-static void arrived(struct task *task)
+static void arrive(struct queue_loop *ql, struct arrival *a)
 {
-	struct arrival *a = container_of(task, struct arrival, task);
-	struct queue_loop *ql = queue_here();
 	struct message *m = a->m;
 	struct work *w = work_find(ql, id_tm(m->envelope.id));
 
@@ -251,6 +256,35 @@ static void arrived(struct task *task)
 	work_start(w);
 }
 
+static void arrived(struct task *task)
+{
+	struct arrival *a = container_of(task, struct arrival, task), *next;
+	struct queue_loop *ql = queue_here();
+
+	for (; a; a = next) {
+		next = a->next; /* it goes with its message */
+		arrive(ql, a);
+	}
+}
+
+/* Some together, or a loop would be woken for each. */
+struct arrivals {
+	struct arrival *first[QUEUE_LOOPS_MAX];
+	unsigned count;
+};
+
+static void arrivals_post(struct arrivals *all)
+{
+	for (unsigned i = 0; i < queue.loop_count; i++) {
+		if (!all->first[i])
+			continue;
+		all->first[i]->task.run = arrived;
+		loop_post(queue.loops[i]->loop, &all->first[i]->task);
+		all->first[i] = NULL;
+	}
+	all->count = 0;
+}
+
 static void unreadable(const struct tmail_list *entries, uint32_t first, uint32_t count)
 {
 	const struct tmail_queue_entry *entry = TMAIL_AT(struct tmail_queue_entry, *entries, first);
@@ -263,14 +297,15 @@ static void unreadable(const struct tmail_list *entries, uint32_t first, uint32_
 	}
 }
 
-/* entries of one message: read it, and post it to its loop. */
-static void claim_message(const struct tmail_list *entries, uint32_t first, uint32_t count)
+/* entries of one message: read it, and put it to those for its loop. */
+static void claim_message(
+	struct arrivals *all, const struct tmail_list *entries, uint32_t first, uint32_t count)
 {
 	const struct tmail_queue_entry *entry = TMAIL_AT(struct tmail_queue_entry, *entries, first);
 	struct arena *arena = arena_new(2048);
 	struct tmail_queue_content content;
 	struct message *m = message_read_back(queue.store, id_tm(entry->id), arena, &content);
-	struct arrival *a;
+	struct arrival *a, **place;
 
 	if (!m) {
 		unreadable(entries, first, count);
@@ -296,9 +331,12 @@ static void claim_message(const struct tmail_list *entries, uint32_t first, uint
 			a->states[state->recipient].attempts = state->attempts;
 		}
 	arena_free(&arena);
-	a->task.run = arrived;
+	place = &all->first[queue_home(id_tm(m->envelope.id))->index];
+	a->next = *place;
+	*place = a;
 	atomic_fetch_add(&queue.live, 1);
-	loop_post(queue_home(id_tm(m->envelope.id))->loop, &a->task);
+	if (++all->count == TOGETHER)
+		arrivals_post(all);
 }
 
 /* After many messages, once nothing is left of them: 120,000 leave 40 MB of freed memory behind. */
@@ -314,13 +352,24 @@ static void give_memory_back(void)
 	schedule.delivered = delivered;
 }
 
+static int64_t processor_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 static void claim_work(struct job *job)
 {
+	int64_t began = processor_time();
+
 	struct tmail_queue_claim question = {
 		.size = sizeof question, .limit = schedule.limit, .now = clock_wall()
 	};
 	struct tmail_queue_claimed answer = { .size = sizeof answer };
 	struct arena *arena = arena_new(4096);
+	struct arrivals all = { .count = 0 };
 	const struct tmail_list *entries = &answer.entries;
 
 	(void)job;
@@ -343,13 +392,15 @@ static void claim_work(struct job *job)
 						    struct tmail_queue_entry, *entries, i + n)
 							    ->id)))
 					break;
-			claim_message(entries, i, n);
+			claim_message(&all, entries, i, n);
 		}
+		arrivals_post(&all);
 	}
 	schedule_unlock();
 	arena_free(&arena);
 	if (schedule.claimed == 0)
 		give_memory_back();
+	schedule.spent = processor_time() - began;
 }
 
 /* ---- when ------------------------------------------------------------------------------ */
@@ -358,12 +409,15 @@ static void claim(void);
 
 static void claim_after(int64_t due)
 {
-	int64_t ms = POLL_MS, now = clock_wall();
+	int64_t ms = POLL_MS, now = clock_wall(), rest;
 
 	if (due != 0 && (due - now) / 1000 < ms)
 		ms = due > now ? (due - now) / 1000 + 1 : 0;
 	if (schedule.ill)
 		ms = AGAIN_MS;
+	rest = (schedule.rest - loop_now(queue.loops[0]->loop) + 999) / 1000;
+	if (ms < rest)
+		ms = rest;
 	deadline_set(&schedule.timer, ms);
 }
 
@@ -376,16 +430,28 @@ static int64_t next_due(void)
 	return soonest;
 }
 
+int64_t schedule_rest(int64_t spent, uint32_t claimed, uint32_t fresh)
+{
+	uint32_t much = claimed / 4;
+
+	return fresh < much ? spent * REST * fresh / much : spent * REST;
+}
+
 static void claim_done(struct job *job)
 {
+	uint32_t fresh = atomic_exchange(&schedule.fresh, 0);
+
 	(void)job;
 	schedule.claiming = false;
 	if (atomic_load(&queue.draining))
 		return;
-	if (schedule.limit > 0 && schedule.claimed >= schedule.limit)
-		claim_after(1); /* there is more: at once */
-	else
+	if (schedule.limit > 0 && schedule.claimed >= schedule.limit) {
+		schedule.rest = loop_now(queue.loops[0]->loop) +
+			schedule_rest(schedule.spent, schedule.claimed, fresh);
+		claim_after(1); /* there is more */
+	} else {
 		claim_after(next_due());
+	}
 }
 
 static void claim(void)
@@ -466,6 +532,7 @@ void schedule_start(void)
 	atomic_store(&schedule.full, false);
 	atomic_flag_clear(&schedule.posted);
 	schedule.ill = false;
+	schedule.rest = 0;
 	schedule.task.run = look_again;
 	schedule.start.run = begin;
 	loop_post(queue.loops[0]->loop, &schedule.start);

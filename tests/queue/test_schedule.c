@@ -232,7 +232,21 @@ START_TEST(what_there_is_no_room_for_is_added_unclaimed)
 }
 END_TEST
 
-TEST_MAIN("queue/schedule", a_deferred_message_is_read_back_and_delivered_when_due,
+/* Spent, claimed, fresh. */
+START_TEST(what_is_tried_again_rests_only_beside_what_is_fresh)
+{
+	int64_t full = schedule_rest(1000, 256, 64);
+
+	ck_assert_int_eq(schedule_rest(1000, 256, 0), 0);
+	ck_assert_int_ge(full, 10 * 1000);
+	ck_assert_int_eq(schedule_rest(1000, 256, 32), full / 2);
+	ck_assert_int_eq(schedule_rest(1000, 256, 100000), full); /* and not for ever */
+	ck_assert_int_eq(schedule_rest(500, 256, 64), full / 2);
+}
+END_TEST
+
+TEST_MAIN("queue/schedule", what_is_tried_again_rests_only_beside_what_is_fresh,
+	a_deferred_message_is_read_back_and_delivered_when_due,
 	a_message_over_the_budget_is_read_back_when_it_is_sent, a_large_backlog_is_worked_off,
 	facts_survive_in_the_store, who_is_put_off_does_not_move_who_is_tried_again,
 	what_the_store_does_not_take_back_is_given_back_later_and_nothing_claimed_before,

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { READ_FIRST = 8192, WORDS_FIRST = 1024 };
+enum { READ_FIRST = 1024, WORDS_FIRST = 1024 };
 
 bool snapshot_of(struct store *store, const struct living *m, const struct memory *memory,
 	struct snapshot *snap)
