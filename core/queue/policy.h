@@ -53,8 +53,8 @@ struct str policy_text(const struct policy *p, struct arena *arena);
 /* What the domain says, in one line: "3 1 1 0123...; 2 0 1 4567..."; empty: nothing. */
 struct str policy_line(const struct policy *p, struct arena *arena);
 
-/* How a connection went: with `facts`, or without TLS, or it did not come about by `failed`; without
- * a client there was none, since the host was refused. */
+/* How a connection went: with `facts`, or without TLS, or it did not come about by `failed`;
+ * without a client there was none, since the host was refused. */
 void policy_tell(struct policy *p, const struct client *c, const struct client_outcome *failed);
 
 #endif

@@ -43,7 +43,7 @@ struct tmail_tls_policy_answer {
 	struct tmail_list names; /* VERIFY, DANE: of struct tmail_str; empty: the host */
 	struct tmail_list tlsa;  /* DANE: of struct tmail_str, RDATA */
 	struct tmail_str kind;   /* of TLS-RPT (RFC 8460 4.2): "tlsa", "sts" */
-	struct tmail_str text;   /* the policy for people, reports and logs, in lines: its records */
+	struct tmail_str text;   /* the policy for people, reports and logs, a line a record */
 	struct tmail_str why;    /* REFUSED, TRY_LATER */
 	struct tmail_str result; /* and in the words of RFC 8460 4.3; empty: "validation-failure" */
 };
