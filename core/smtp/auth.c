@@ -155,6 +155,7 @@ struct auth_question { /* in the memory of the call that asks it */
 	struct tmail_auth_step step;
 	struct tmail_auth_reply reply;
 	bool inside; /* the turnstile */
+	bool known;  /* by which gate */
 };
 
 static void question_over(void *ctx)
@@ -162,7 +163,7 @@ static void question_over(void *ctx)
 	struct auth_question *q = ctx;
 
 	if (q->inside)
-		turnstile_leave();
+		turnstile_leave(q->known);
 	q->inside = false;
 }
 
@@ -240,14 +241,16 @@ static void verify_done(void *ctx, int status)
 	session_run(s);
 }
 
-static void verify_ask(struct session *s, bool inside)
+/* Behind the turnstile. */
+static void verify_ask(struct session *s)
 {
 	struct auth *auth = s->auth;
 	struct arena *arena;
 	struct auth_question *q = question_new(s, &arena);
 	int status;
 
-	q->inside = inside;
+	q->inside = true;
+	q->known = auth->known;
 	arena_cleanup(arena, question_over, q);
 	q->verify.authorize = tm_str(arena_str(arena, auth->authorize));
 	q->verify.login = tm_str(arena_str(arena, buf_str(&auth->login)));
@@ -267,7 +270,7 @@ static void turn_told(void *ctx, bool passed)
 	s->auth->ticket = NULL;
 	session_wake(s);
 	if (passed)
-		verify_ask(s, true);
+		verify_ask(s);
 	else
 		answer(s, AUTH_LATER, (struct str){ NULL, 0 }, STR("too many wait"));
 	session_run(s);
@@ -292,18 +295,21 @@ static unsigned width_of(const struct session *s)
 
 void auth_verify(struct session *s, auth_answered *answered)
 {
+	int64_t now = loop_now(s->subject.loop);
+	struct auth *auth = s->auth;
 	const struct turnstile_asked asked = { .loop = s->subject.loop,
 		.ip = &s->peer,
-		.failures =
-			brake_failures(&s->peer, &s->settings->brake, loop_now(s->subject.loop)),
+		.known = brake_knows(&s->peer, buf_str(&auth->login), now),
+		.failures = brake_failures(&s->peer, &s->settings->brake, now),
 		.width = width_of(s),
 		.told = turn_told,
 		.ctx = s };
 
-	s->auth->answered = answered;
-	switch (turnstile_enter(&asked, &s->auth->ticket)) {
+	auth->answered = answered;
+	auth->known = asked.known;
+	switch (turnstile_enter(&asked, &auth->ticket)) {
 	case TURNSTILE_PASS:
-		verify_ask(s, true);
+		verify_ask(s);
 		break;
 	case TURNSTILE_WAITS:
 		session_wait(s, WAITING_AUTH);

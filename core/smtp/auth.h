@@ -38,6 +38,7 @@ struct auth {
 	struct str authorize; /* of `in` */
 	bool relay;
 	struct ticket *ticket; /* waits for its turn */
+	bool known;            /* at the gate of those who are */
 	struct auth_question *asked;
 	auth_answered *answered;
 	enum say say; /* what is said when the brake lets go */

@@ -174,6 +174,18 @@ unsigned brake_failures(const struct ip *ip, const struct brake_limits *limits, 
 	return (unsigned)((left + HOUR_US / limits->address - 1) / (HOUR_US / limits->address));
 }
 
+bool brake_knows(const struct ip *ip, struct str login, int64_t now)
+{
+	const struct debt *known;
+	bool knows;
+
+	pthread_mutex_lock(&table.lock);
+	known = known_of(ip, login);
+	knows = known && known->spent <= now;
+	pthread_mutex_unlock(&table.lock);
+	return knows;
+}
+
 void brake_reset(void)
 {
 	pthread_mutex_lock(&table.lock);

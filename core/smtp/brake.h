@@ -32,6 +32,8 @@ void brake_failed(
 void brake_passed(const struct ip *ip, struct str login, int64_t now);
 /* Failures of the address that are not given back yet. */
 unsigned brake_failures(const struct ip *ip, const struct brake_limits *limits, int64_t now);
+/* Has this login succeeded from there, and owes it nothing? */
+bool brake_knows(const struct ip *ip, struct str login, int64_t now);
 /* Everything is forgotten: for tests. */
 void brake_reset(void);
 

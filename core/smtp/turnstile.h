@@ -3,7 +3,9 @@
  * Whose password is checked next. Checking one costs a processor and memory for a while, so only
  * so many are checked at the same time, and who waits is let through by rank: addresses with
  * failures behind those without, and each further one of an address behind the first ones of
- * others. A flood of wrong passwords waits for itself.
+ * others. Who is known, a login from where it succeeded and nothing failed since, has a gate of
+ * his own, as wide: his password is likely to be right, and remembered. So a flood of wrong
+ * passwords waits for itself, from however many addresses it comes.
  */
 #ifndef SMTP_TURNSTILE_H
 #define SMTP_TURNSTILE_H
@@ -21,6 +23,7 @@ enum turnstile {
 struct turnstile_asked {
 	struct loop *loop; /* this one */
 	const struct ip *ip;
+	bool known;        /* which of the gates */
 	unsigned failures; /* of the address */
 	unsigned width;    /* how many at the same time */
 	/* true: as TURNSTILE_PASS; false: somebody before whom it stands back took its place */
@@ -31,7 +34,7 @@ struct turnstile_asked {
 enum turnstile turnstile_enter(const struct turnstile_asked *asked, struct ticket **ticket);
 /* Waits no more. On its loop; clears the pointer; NULL is allowed. */
 void turnstile_cancel(struct ticket **ticket);
-/* The check is over. Any thread. */
-void turnstile_leave(void);
+/* The check is over, of one who came as `known` says. Any thread. */
+void turnstile_leave(bool known);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who logs in at the programs that are measured, and what they show for themselves: the same accounts
 and the same certificate for all."""
+import functools
 import os
 import sqlite3
 import subprocess
@@ -9,8 +10,6 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tmail import MODULES, Tmail  # noqa: E402
-
-COUNT = 20
 
 
 def certificate_made(folder):
@@ -32,20 +31,21 @@ def modules_with_users(settings):
 
 
 class Accounts:
-    """`file`: a login and a password a line, for load.c. `stored`: [(login, hash)], as tmail hashes
-    them with its settings as they come, for others to judge by."""
+    """`file`: a login and a password a line, for load.c."""
 
-    def __init__(self, build, folder):
-        self.logins = [(f"user{n}@bench.test", f"password-of-{n}")
-                       for n in range(COUNT)]
+    def __init__(self, build, folder, count=20):
+        self.build, self.folder = build, folder
+        self.logins = [(f"user{n}@bench.test", f"password-of-{n}") for n in range(count)]
         self.file = os.path.join(folder, "logins")
         with open(self.file, "w", encoding="ascii") as f:
             f.writelines(f"{login} {password}\n" for login, password in self.logins)
-        self.stored = self.hashed(build, folder)
 
-    def hashed(self, build, folder):
-        server = Tmail(build, modules=modules_with_users(""),
-                       folder=tempfile.mkdtemp(prefix="accounts-", dir=folder))
+    @functools.cached_property
+    def stored(self):
+        """[(login, hash)], as tmail hashes them with its settings as they come, for others to judge
+        by."""
+        server = Tmail(self.build, modules=modules_with_users(""),
+                       folder=tempfile.mkdtemp(prefix="accounts-", dir=self.folder))
         with server:
             self.add_to(server)
         with sqlite3.connect(server.folder + "/db/tmail.db") as rows:

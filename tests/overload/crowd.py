@@ -5,16 +5,24 @@
     drip   half of them send a command, half a message, an octet a second
     deaf   ask and ask, and never read an answer
     churn  connect and leave again, as fast as they can
+    guess  try wrong passwords, of logins that exist (user0@bench.test to user19@bench.test) and of
+           others, by several mechanisms, again and again
 
 They come from many addresses of the loopback network. A line "ready" when all are there; they stay
 until standard input ends, and what they were told is printed as one line of JSON."""
+import base64
 import collections
 import errno
 import json
+import os
 import selectors
 import socket
+import subprocess
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+from measure import json_line  # noqa: E402
 
 PER_ADDRESS = 50
 
@@ -122,8 +130,87 @@ class Churn(Crowd):
         return 0.0
 
 
+def base64_of(text):
+    return base64.b64encode(text.encode())
+
+
+class Guess(Crowd):
+    """Each says the next word of its guess when it was answered, and comes again when it was closed."""
+
+    def begin(self):
+        self.selector, self.guesses = selectors.DefaultSelector(), 0
+        self.codes = collections.Counter()
+        for number, client in enumerate(self.clients):
+            client.number = number
+            self.enter(client)
+
+    def enter(self, client):
+        client.words, client.seen = [b"EHLO guess.test"], 0
+        self.selector.register(client.socket, selectors.EVENT_READ, client)
+        self.answered(client)
+
+    def guess(self, client):
+        """What is said, a reply after each."""
+        self.guesses += 1
+        login = f"user{client.number % 20}@bench.test"
+        if client.number % 2:
+            login = f"nobody{self.guesses}@bench.test"
+        if self.guesses % 3 == 0:
+            return [b"AUTH LOGIN " + base64_of(login), base64_of("wrong horse")]
+        if self.guesses % 8 == 0:
+            return [b"AUTH SCRAM-SHA-256 " + base64_of(f"n,,n={login},r=abc"), b"nonsense"]
+        return [b"AUTH PLAIN " + base64_of(f"\0{login}\0wrong horse")]
+
+    def answered(self, client):
+        """Replies that have come; the next word after each."""
+        while b"\n" in client.read[client.seen:]:
+            end = client.read.index(b"\n", client.seen) + 1
+            line, client.seen = client.read[client.seen:end], end
+            if line[3:4] == b"-":
+                continue
+            self.codes[line[:3].decode("latin-1")] += 1
+            if not client.words:
+                client.words = self.guess(client)
+            client.say(client.words.pop(0) + b"\r\n")
+            client.read, client.seen = client.read[end:], 0
+
+    def act(self):
+        for key, _ in self.selector.select(0.2):
+            client = key.data
+            client.hear()
+            self.answered(client)
+            if client.gone:
+                self.selector.unregister(client.socket)
+                client.socket.close()
+                client.__init__(client.number, self.port)
+                self.enter(client)
+        self.rounds = self.guesses
+        return 0.0
+
+    def told(self):
+        return {"clients": len(self.clients), "codes": dict(self.codes), "rounds": self.rounds}
+
+
+class CrowdProcess:
+    """with CrowdProcess("drip", port, 2000) as crowd: ... ; crowd.told afterwards."""
+
+    def __init__(self, kind, port, count):
+        self.argv = [sys.executable, os.path.abspath(__file__), kind, str(port), str(count)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.ready = json_line(self.process.stdout, 120)["ready"]
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.told = json_line(self.process.stdout, 120)
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def main():
-    kind = {"drip": Drip, "deaf": Deaf, "churn": Churn}[sys.argv[1]]
+    kind = {"drip": Drip, "deaf": Deaf, "churn": Churn, "guess": Guess}[sys.argv[1]]
     crowd = kind(int(sys.argv[2]), int(sys.argv[3]))
     left = crowd.ready()
     crowd.begin()
@@ -137,7 +224,7 @@ def main():
             if trouble.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE):
                 raise
             wait = 0.05
-    if not isinstance(crowd, Churn):
+    if isinstance(crowd, (Drip, Deaf)):
         for client in crowd.clients:
             client.hear()
     print(json.dumps(crowd.told()), flush=True)

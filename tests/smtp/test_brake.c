@@ -160,8 +160,27 @@ START_TEST(the_largest_debts_are_remembered_longest)
 }
 END_TEST
 
+START_TEST(who_succeeded_and_owes_nothing_is_known_there_and_nowhere_else)
+{
+	struct ip here = at("127.0.0.1"), there = at("192.0.2.1");
+
+	brake_reset();
+	ck_assert(!brake_knows(&here, STR("joe"), MINUTE));
+	brake_passed(&here, STR("joe"), MINUTE);
+	ck_assert(brake_knows(&here, STR("JOE"), MINUTE));
+	ck_assert(!brake_knows(&there, STR("joe"), MINUTE));
+	ck_assert(!brake_knows(&here, STR("ann"), MINUTE));
+	failures("127.0.0.1", "ann", 1, MINUTE); /* of others: nothing to him */
+	ck_assert(brake_knows(&here, STR("joe"), MINUTE));
+	failures("127.0.0.1", "joe", 1, MINUTE);
+	ck_assert(!brake_knows(&here, STR("joe"), MINUTE));
+	ck_assert(brake_knows(&here, STR("joe"), 21 * MINUTE));
+}
+END_TEST
+
 TEST_MAIN("smtp/brake", an_address_is_stopped_for_every_login_and_let_go_with_time,
 	a_network_of_ipv6_is_one_address, a_login_is_stopped_whatever_its_capitals,
 	nobody_is_locked_out_of_where_they_have_been, who_is_known_does_not_guess_for_ever_either,
 	clients_of_this_host_are_judged_by_their_login, no_limit_is_no_limit,
-	the_largest_debts_are_remembered_longest)
+	the_largest_debts_are_remembered_longest,
+	who_succeeded_and_owes_nothing_is_known_there_and_nowhere_else)

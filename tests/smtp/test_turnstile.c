@@ -25,9 +25,11 @@ static void told(void *ctx, bool passed)
 	g->said = passed ? ++passed_count : 0;
 }
 
+static bool known; /* who comes next */
+
 static enum turnstile come_at(unsigned who, const struct ip *ip, unsigned failures)
 {
-	const struct turnstile_asked asked = { loop, ip, failures, 2, told, &guests[who] };
+	const struct turnstile_asked asked = { loop, ip, known, failures, 2, told, &guests[who] };
 
 	guests[who] = (struct guest){ .said = -1 };
 	return turnstile_enter(&asked, &guests[who].ticket);
@@ -74,7 +76,7 @@ static void open_gate(void)
 static void close_gate(unsigned waiting)
 {
 	for (unsigned i = 0; i < waiting + 2; i++)
-		turnstile_leave();
+		turnstile_leave(false);
 	turn();
 	loop_free(&loop);
 }
@@ -146,7 +148,7 @@ START_TEST(who_does_not_wait_any_more_holds_no_place)
 	ck_assert_int_eq(come(3, "192.0.2.2", 0), TURNSTILE_WAITS);
 	ck_assert_int_eq(come(4, "192.0.2.3", 0), TURNSTILE_WAITS);
 	turnstile_cancel(&guests[2].ticket);
-	turnstile_leave(); /* 3 is let in, and does not know yet */
+	turnstile_leave(false); /* 3 is let in, and does not know yet */
 	turnstile_cancel(&guests[3].ticket);
 	turn(); /* gives its place to 4 */
 	turn();
@@ -157,6 +159,26 @@ START_TEST(who_does_not_wait_any_more_holds_no_place)
 }
 END_TEST
 
+START_TEST(those_who_are_known_wait_for_no_stranger)
+{
+	open_gate();
+	ck_assert_int_eq(come(2, "192.0.2.1", 0), TURNSTILE_WAITS);
+	known = true;
+	ck_assert_int_eq(come(3, "192.0.2.2", 0), TURNSTILE_PASS);
+	ck_assert_int_eq(come(4, "192.0.2.3", 0), TURNSTILE_PASS);
+	ck_assert_int_eq(come(5, "192.0.2.4", 0), TURNSTILE_WAITS);
+	known = false;
+	turnstile_leave(true); /* is no place for a stranger */
+	turn();
+	ck_assert_int_eq(guests[2].said, -1);
+	ck_assert_int_eq(guests[5].said, 1);
+	turnstile_leave(true);
+	turnstile_leave(true);
+	close_gate(1);
+	ck_assert_int_eq(guests[2].said, 2);
+}
+END_TEST
+
 TEST_MAIN("smtp/turnstile", those_with_failures_wait_behind_those_without, addresses_take_turns,
 	only_so_many_of_one_address_wait, a_full_house_has_room_for_those_without_failures,
-	who_does_not_wait_any_more_holds_no_place)
+	who_does_not_wait_any_more_holds_no_place, those_who_are_known_wait_for_no_stranger)

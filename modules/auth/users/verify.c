@@ -6,10 +6,13 @@
  */
 #include "users.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { NICE = 10 };
 
 static int64_t now(void)
 {
@@ -32,15 +35,33 @@ static bool texts_fit(const struct tmail_auth_verify *q)
 		!memchr(q->password.data, '\0', q->password.len);
 }
 
-/* Mail goes before passwords: a thread that hashes gets a third of the share of one that does not,
- * where there is not enough for both. */
-static void stand_back(void)
-{
-	static _Thread_local bool done;
+struct hashing {
+	struct str stored, password;
+	enum password_result result;
+};
 
-	if (!done)
-		setpriority(PRIO_PROCESS, (id_t)gettid(), 5);
-	done = true;
+static void *hash_behind(void *ctx)
+{
+	struct hashing *h = ctx;
+
+	pthread_setname_np(pthread_self(), "hash");
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	h->result = password_verify(h->stored, h->password);
+	return NULL;
+}
+
+/* Mail goes before passwords: who hashes gets a tenth of the share of one who does not, where there
+ * is not enough for both. It takes a thread of its own, since none that stood back may come to the
+ * front again, and the worker is to answer those who are remembered. */
+static enum password_result hash(struct tmail_call *call, struct str stored, struct str password)
+{
+	struct hashing h = { stored, password, PASSWORD_BUSY };
+	pthread_t thread;
+
+	call->host->count(call, METRIC_HASHES, 1);
+	if (pthread_create(&thread, NULL, hash_behind, &h) == 0)
+		pthread_join(thread, NULL);
+	return h.result;
 }
 
 /* The password is right: is what is stored of it what the settings want? */
@@ -68,13 +89,9 @@ static int check(struct tmail_call *call, struct account *account, bool exists,
 		call->host->count(call, METRIC_RECALLED, 1);
 		return TMAIL_OK;
 	}
-	stand_back();
-	call->host->count(call, METRIC_HASHES, 1);
-	result = password_verify(stored, of(q->password));
-	if (result == PASSWORD_UNKNOWN) { /* no hash was made */
-		call->host->count(call, METRIC_HASHES, 1);
-		password_verify(str_c(u->nobody), of(q->password));
-	}
+	result = hash(call, stored, of(q->password));
+	if (result == PASSWORD_UNKNOWN) /* no hash was made */
+		hash(call, str_c(u->nobody), of(q->password));
 	if (result == PASSWORD_BUSY)
 		return refuse(who, TMAIL_TRY_LATER, STR("no memory to hash in"));
 	if (!exists)
