@@ -48,7 +48,7 @@ remote:
   connection_max_messages = 500
   message_linelength_limit = 998
   allow_localhost
-mailbox:
+{remote}mailbox:
   driver = appendfile
   maildir_format
   directory = /var/mail/box
@@ -62,6 +62,27 @@ begin retry
 * * F,2h,15m; G,16h,1h,1.5; F,4d,6h
 begin authenticators
 {authenticators}
+"""
+
+# Of a client that logs in, through TLS alone, to a server whose name it checks.
+CLIENT_AUTHENTICATORS = {
+    "plain": """plain:
+  driver = plaintext
+  public_name = PLAIN
+  client_send = ^{login}^{password}
+""",
+    "cram": """cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  client_name = {login}
+  client_secret = {password}
+""",
+}
+CLIENT_REMOTE = """  hosts_require_tls = *
+  hosts_require_auth = *
+  tls_verify_certificates = /etc/exim4/ca.pem
+  tls_verify_hosts = *
+  tls_verify_cert_hostnames = *
 """
 
 # Of a server that takes logins, by any of these, and mail through TLS from who is logged in.
@@ -96,7 +117,7 @@ SECURE_ACL = """  deny message = TLS first
 MODES = {
     "relay": """smart:
   driver = manualroute
-  route_list = * {host}::{next_port}
+  route_list = * {host}::{next_port} byname
   transport = remote
   self = send
 """,
@@ -115,22 +136,30 @@ class Exim(Unpacked):
 
     def __init__(self, cache, mode="relay", next_hop=("127.0.0.1", 25), connections=12000,
                  address="127.0.0.1", port=None, hostname="exim.test", settings="",
-                 chunking=True, mechanisms=(), login=("", ""), certificate=None):
+                 chunking=True, mechanisms=(), login=("", ""), certificate=None, ca=None,
+                 smtps=False):
         """mechanisms: of AUTHENTICATORS; then mail is taken through TLS alone, from who says that
-        login and password. certificate: (chain, key), as PEM."""
+        login and password. certificate: (chain, key), as PEM. With `ca`, an authority's PEM, it is
+        the client: it logs in to the next hop so, through TLS (from the first octet: smtps)."""
         super().__init__(cache)
         if certificate:
             for name, pem in zip(("certificate", "key"), certificate):
                 self.write(f"/etc/exim4/{name}.pem", pem)
                 settings += f"tls_{name.replace('key', 'privatekey')} = /etc/exim4/{name}.pem\n"
+        remote, authenticators = "", AUTHENTICATORS
+        if ca:
+            self.write("/etc/exim4/ca.pem", ca)
+            remote = CLIENT_REMOTE + ("  protocol = smtps\n  port = 465\n" if smtps else "")
+            authenticators = CLIENT_AUTHENTICATORS
         self.address, self.port = address, port or free_port(address)
         if mode == "hold":
             settings += "queue_only = true\n"
         self.write("/etc/exim4/exim4.conf", CONFIGURATION.format(
             hostname=hostname, address=address, port=self.port, connections=connections,
             settings=settings, chunking="*" if chunking else "",
-            tls="*" if certificate else "", acl=SECURE_ACL if mechanisms else "",
-            authenticators="".join(AUTHENTICATORS[m].format(login=login[0], password=login[1])
+            tls="*" if certificate else "", remote=remote,
+            acl=SECURE_ACL if mechanisms and not ca else "",
+            authenticators="".join(authenticators[m].format(login=login[0], password=login[1])
                                    for m in mechanisms),
             router=MODES[mode].format(host=next_hop[0], next_port=next_hop[1])))
         for name in ("/var/spool/exim4", "/var/log/exim4"):

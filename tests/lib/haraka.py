@@ -2,16 +2,15 @@
 """A real Haraka of one's own: installed by npm into a cache folder, run from there with a
 configuration that takes what local clients send into its outbound queue, which it flushes before
 it answers, and passes it on or holds it. A process for each processor, a line a message."""
-import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
 
-from tmail import TOP, wait_for
-from unpacked import Missing, free_port, greeting
+import npm
+from tmail import wait_for
+from unpacked import free_port, greeting
 
 # What was current when its figures were first taken; the older one is for an older Node.
 VERSIONS = ((20, "Haraka@3.3.4"), (16, "Haraka@3.0.3"))
@@ -35,41 +34,9 @@ exports.hook_get_mx = (next) => next(OK, {{ priority: 0, exchange: '{host}', por
 }
 
 
-def node_version():
-    """Of the Node that is there, got from Debian's archive when there is none."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        run = subprocess.run(["sh", TOP + "/packaging/needs/install", "bench"], text=True,
-                             capture_output=True, stdin=subprocess.DEVNULL)
-        if run.returncode or not shutil.which("npm"):
-            raise Missing("Haraka needs nodejs and npm: " + run.stderr.strip()[-200:])
-    said = subprocess.run(["node", "--version"], text=True, capture_output=True).stdout
-    return int(re.match(r"v(\d+)", said).group(1))
-
-
 def installed(cache):
-    """Its program, installed once."""
-    folder = os.path.join(os.path.abspath(cache), "haraka")
-    program = os.path.join(folder, "node_modules", "Haraka", "bin", "haraka")
-    os.makedirs(cache, exist_ok=True)
-    with open(os.path.join(cache, "lock"), "w") as lock:  # tests may run side by side
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(program):
-            return program
-        have = node_version()
-        package = next((p for least, p in VERSIONS if have >= least), None)
-        if not package:
-            raise Missing(f"Haraka needs Node {VERSIONS[-1][0]}, here is {have}")
-        making = folder + ".new"
-        shutil.rmtree(making, ignore_errors=True)
-        os.makedirs(making)
-        run = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-                              "--omit=optional", "--prefix", making, package], text=True,
-                             capture_output=True, stdin=subprocess.DEVNULL)
-        if run.returncode:
-            raise Missing(f"npm cannot install {package}: {run.stderr.strip()[-200:]}")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(making, folder)
-    return program
+    """Its program."""
+    return os.path.join(npm.installed(cache, "Haraka", VERSIONS), "bin", "haraka")
 
 
 class Haraka:
