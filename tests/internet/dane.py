@@ -25,7 +25,8 @@ class Dane(World):
         self.hosts(chain)
         super().__init__(
             build, {"test": "\n".join(self.zone), "open": "\n".join(self.open),
-                    "_tcp.mx.servfail.test": None},
+                    "_tcp.mx.servfail.test": None,
+                    "_tcp.mx.openrecord.test": "_25 TLSA 3 1 1 " + NOBODYS},
             dns={"signed": ["test"],
                  "forged": {FORGED: self.right.split()[-1], "MX\t17 ": "MX\t18 "}},
             settings='log = { level = "debug"; };\n', modules=WITH_DANE)
@@ -89,6 +90,8 @@ class Dane(World):
                       "_25._tcp.mx.half TLSA " + self.right,
                       "halfwrong MX 10 mx.halfwrong", "mx.halfwrong CNAME end.open.",
                       "_25._tcp.mx.halfwrong TLSA " + wrong]
+        self.domain("openrecord", KEY)
+        self.zone += ["_tcp.mx.openrecord NS ns."]
         self.zone += ["away MX 10 end.open.", "forgedmx MX 17 mx.none"]
         self.host("end", KEY, wrong, zone=self.open)
         self.open += ["all MX 10 end", "home MX 10 mx.wrong.test."]
@@ -208,8 +211,9 @@ class Dane(World):
         self.waits("webclear.test", "TLS is required, and STARTTLS is not offered")
 
     def unsigned(self):
-        """The MX, the host's addresses, or all: wrong records that anybody may have made."""
-        for domain in ("all.open", "home.open", "away.test"):
+        """All, the MX, the host's addresses, or the records: they are wrong, and anybody may have
+        made them."""
+        for domain in ("all.open", "home.open", "away.test", "openrecord.test"):
             text = self.goes(domain, KEY, "may (tls)")
             assert "tls_policy" not in text, text
 
