@@ -177,6 +177,10 @@ START_TEST(dane_is_what_its_records_say_and_nothing_else)
 	ck_assert(!facts->verified);
 	ck_assert_str_eq(facts->trouble, "no usable TLSA record");
 	part();
+	wanted.authenticate = true;
+	ck_assert(!meet(&wanted));
+	ck_assert_str_eq(stream_error(other.stream), "no usable TLSA record");
+	part();
 	client_tear_down();
 }
 END_TEST
