@@ -7,6 +7,7 @@
 #define NET_DNS_H
 
 #include "base/arena.h"
+#include "base/rdata.h"
 #include "net/socket.h"
 #include "sys/loop.h"
 
@@ -42,11 +43,6 @@ struct dns_query;
 struct dns_query *dns_ask(struct loop *loop, struct str name, enum dns_type type,
 	void (*done)(void *ctx, const struct dns_answer *answer), void *ctx);
 void dns_cancel(struct dns_query **query); /* done will not be called; clears the pointer */
-
-/* A name inside RDATA, at `at`, as text without its last dot, lower case; the root is empty.
- * False for what is no name, or one with octets that no host name has. */
-bool dns_name(struct str rdata, size_t at, char text[256]);
-bool dns_mx(struct str rdata, uint16_t *preference, char host[256]);
 
 /* A and AAAA together; an address as text, what the hosts file has, and localhost are answered
  * without a question: done with all addresses of both families (OK if either has some;

@@ -11,6 +11,7 @@
 #include "tlsa.h"
 
 #include "base/ip.h"
+#include "base/rdata.h"
 
 #include <tmail/service/tlspolicy.h>
 
@@ -100,7 +101,8 @@ static int link_follow(struct tmail_call *call, struct asking *a, const struct t
 		return unknown(call, a, "alias", end_of(a), d->why);
 	a->whole = d->status != TMAIL_OK;
 	if (a->whole || !d->secure || d->records.count == 0 ||
-		!cname_target(as_str(*TMAIL_AT(struct tmail_str, d->records, 0)), target))
+		!dns_name(as_str(*TMAIL_AT(struct tmail_str, d->records, 0)), 0, target) ||
+		!target[0])
 		return a->followed(call, a);
 	a->end_len = strlen(target);
 	memcpy(a->end, target, a->end_len);

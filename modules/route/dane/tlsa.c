@@ -12,34 +12,6 @@
 enum { USAGE_TA = 2, HEAD = 3 /* usage, selector, matching type */ };
 enum { SHOWN_MAX = 64 /* octets: of SHA-512 all */ };
 
-static bool is_of_host(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-bool cname_target(struct str rdata, char text[TLSA_NAME_MAX + 1])
-{
-	size_t at = 0, len = 0;
-
-	while (at < rdata.len && rdata.data[at] != 0) {
-		size_t label = (unsigned char)rdata.data[at++];
-
-		if (label > 63 || label > rdata.len - at || len + label + 1 > TLSA_NAME_MAX)
-			return false;
-		if (len > 0)
-			text[len++] = '.';
-		for (size_t i = 0; i < label; i++, at++) {
-			char c = ascii_lower(rdata.data[at]);
-
-			if (!is_of_host(c))
-				return false;
-			text[len++] = c;
-		}
-	}
-	text[len] = '\0';
-	return at < rdata.len && len > 0;
-}
-
 struct str tlsa_owner(struct str base, uint16_t port, char text[TLSA_OWNER_MAX + 1])
 {
 	int len = snprintf(text, TLSA_OWNER_MAX + 1, "_%u._tcp.%.*s", port,

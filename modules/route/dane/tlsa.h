@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is read and written of DNS here, pure: names inside records, where TLSA records lie, and
- * the records as people read them.
+ * Where TLSA records lie, and the records as people read them; pure.
  */
 #ifndef DANE_TLSA_H
 #define DANE_TLSA_H
@@ -10,9 +9,6 @@
 
 enum { TLSA_NAME_MAX = 255, TLSA_OWNER_MAX = TLSA_NAME_MAX + sizeof "_65535._tcp." };
 
-/* The target of a CNAME record as text, in lower case and without its last dot. False: it is no
- * name that a host could have. */
-bool cname_target(struct str rdata, char text[TLSA_NAME_MAX + 1]);
 /* "_25._tcp.mx.example.com" (RFC 6698 3). */
 struct str tlsa_owner(struct str base, uint16_t port, char text[TLSA_OWNER_MAX + 1]);
 /* Usage DANE-TA(2): it goes by the names in the certificate, which usage 3 does not. */

@@ -2,7 +2,7 @@
  *
  * Names inside resource data, and what is refused as one.
  */
-#include "net/dns.h"
+#include "base/rdata.h"
 
 #include "tests/lib/test.h"
 
@@ -89,7 +89,7 @@ START_TEST(an_mx_record_has_a_preference_and_a_host)
 }
 END_TEST
 
-TEST_MAIN("net/rdata", a_name_is_text_in_lower_case_without_its_last_dot,
+TEST_MAIN("base/rdata", a_name_is_text_in_lower_case_without_its_last_dot,
 	a_name_that_is_cut_or_compressed_is_refused,
 	a_label_that_would_make_another_name_is_refused,
 	the_longest_name_fits_and_a_longer_one_is_refused, an_mx_record_has_a_preference_and_a_host)

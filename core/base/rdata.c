@@ -2,7 +2,7 @@
  *
  * Reading names out of resource data. Pure; what is not well formed is refused.
  */
-#include "net/dns.h"
+#include "base/rdata.h"
 
 /* Letters, digits, hyphen and underscore, and whatever else is printable but means something
  * to nobody: a dot inside a label or a backslash would make another name of it. */
