@@ -178,6 +178,13 @@ void tls_end_free(struct tls_end **ep)
 	free(e);
 }
 
+/* Of the same thread's earlier doings; clearing costs as much as encrypting a reply. */
+static void errors_clear(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* What an answer of the library that is no success means. */
 static void end_judge(struct tls_end *e, int answer)
 {
@@ -238,7 +245,7 @@ bool tls_end_handshake(struct tls_end *e)
 
 	if (e->error)
 		return false;
-	ERR_clear_error();
+	errors_clear();
 	answer = SSL_do_handshake(e->ssl);
 	e->secured = answer == 1;
 	if (e->secured)
@@ -254,8 +261,10 @@ size_t tls_end_read(struct tls_end *e, char *to, size_t room)
 {
 	size_t got = 0, n;
 
-	while (got < room && !e->closed && !e->error) {
-		ERR_clear_error();
+	/* Not to be told that it wants more: it allocates for that. */
+	while (got < room && !e->closed && !e->error &&
+		(e->in.len > 0 || SSL_has_pending(e->ssl))) {
+		errors_clear();
 		if (!SSL_read_ex(e->ssl, to + got, room - got, &n)) {
 			end_judge(e, 0);
 			break;
@@ -274,7 +283,7 @@ void tls_end_write(struct tls_end *e, size_t most)
 		n = most;
 	if (n == 0 || e->error)
 		return;
-	ERR_clear_error();
+	errors_clear();
 	if (!SSL_write_ex(e->ssl, e->plain.data + e->encrypted, n, &n)) {
 		end_judge(e, 0);
 		return;
@@ -288,9 +297,9 @@ void tls_end_bye(struct tls_end *e)
 	if (!e->secured || e->error || e->said_bye)
 		return;
 	e->said_bye = true;
-	ERR_clear_error();
+	errors_clear();
 	SSL_shutdown(e->ssl);
-	ERR_clear_error();
+	errors_clear();
 }
 
 bool tls_exporter(const struct tls_end *end, uint8_t octets[32])
@@ -303,6 +312,6 @@ bool tls_exporter(const struct tls_end *end, uint8_t octets[32])
 		return false;
 	ok = SSL_export_keying_material(
 		     end->ssl, octets, 32, label, sizeof label - 1, NULL, 0, 0) == 1;
-	ERR_clear_error();
+	errors_clear();
 	return ok;
 }
