@@ -119,6 +119,7 @@ static enum scram_found find(void *ctx, struct str login, char keys[SCRAM_TEXT])
 	struct finding *f = ctx;
 	const struct users_conf *conf = f->call->conf;
 	struct account account = { .active = false };
+	struct tmail_str same = users_keep(f->call, login);
 	uint8_t secret[SCRAM_SECRET];
 
 	if (account_find(f->call, login, &account, &f->why) == TMAIL_TRY_LATER)
@@ -130,7 +131,9 @@ static enum scram_found find(void *ctx, struct str login, char keys[SCRAM_TEXT])
 	}
 	if (account_secret(f->call, secret, &f->why) != TMAIL_OK)
 		return SCRAM_TRY_LATER;
-	scram_keys_nobody(secret, login, conf->scram_iterations, keys);
+	/* Capitals do not matter to those who exist, so not to those who do not. */
+	ascii_lower_all((char *)(uintptr_t)same.data, same.len);
+	scram_keys_nobody(secret, of(same), conf->scram_iterations, keys);
 	return SCRAM_FOUND;
 }
 

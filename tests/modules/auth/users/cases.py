@@ -219,6 +219,7 @@ def alike_in_scram(build):
         logins = (LOGIN, "nobody@example.org", "gone@example.org")
         before = [first(users, login) for login in logins]
         assert len(set(before)) == 3 and len({len(text) for text in before}) == 1, before
+        assert [first(users, login.upper()) for login in logins] == before, "capitals tell"
         users.server.stop()
         users.server.start()
         assert [first(users, login) for login in logins] == before
