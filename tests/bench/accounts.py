@@ -33,7 +33,7 @@ def modules_with_users(settings):
 class Accounts:
     """`file`: a login and a password a line, for load.c."""
 
-    def __init__(self, build, folder, count=20):
+    def __init__(self, build, folder, count=8):
         self.build, self.folder = build, folder
         self.logins = [(f"user{n}@bench.test", f"password-of-{n}") for n in range(count)]
         self.file = os.path.join(folder, "logins")

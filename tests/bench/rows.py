@@ -7,7 +7,7 @@ import time
 from deferred import Crowded, Deferred
 from measure import IdleClients, cpu_seconds, descriptors, disk_quiet, json_line, memory_kb
 from programs import Setting
-from secure import Handshakes, Logins, ThroughTls
+from secure import Flood, Handshakes, Logins, ThroughTls
 from row import Part, Row, Wanted, not_kept, not_served
 
 
@@ -150,6 +150,8 @@ def all_rows():
     handshakes = Handshakes("tls_handshake", "STARTTLS handshakes to EHLO, 20 connections", 6000, (
         Wanted(("postfix", "exim", "haraka"), 1.5),))
     through = ThroughTls("tls_accept", "accept through TLS, 20 connections kept open", 30000)
+    flood = Flood("flood", "500 guess passwords: mail beside them", 500, 30000, 8000,
+                  (Wanted(None, 0.5),))
     return [
         kept,
         Part(kept, "p50", "… dot to 250, half of them", "p50_ms", "ms", 2,
@@ -193,6 +195,9 @@ def all_rows():
                wanted=(Wanted("postfix", 2),)),
         Logins("auth_hashed", "… each password hashed, none remembered", 300, tls="starttls",
                users='remember = "0";', wanted=(Wanted("postfix", 1),)),
+        flood,
+        Part(flood, "flood_logins", "… logins beside it, one message each", "logins_ratio",
+             "of without", 2, (Wanted(None, 0.5),)),
         start,
         Part(start, "dirty", "memory when idle, private", "private_dirty_mb", "MB", 1,
              (Wanted(None, 6, **most),)),

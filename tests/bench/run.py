@@ -20,6 +20,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 
 from accounts import Accounts, certificate_made
 from measure import Tools, disk_quiet
@@ -62,6 +63,7 @@ class Bench:
 
     def run(self, row, name, number):
         """One program, once."""
+        start = time.monotonic()
         try:
             result = row.one(self, PROGRAMS[name])
         except Skipped as reason:
@@ -70,6 +72,7 @@ class Bench:
         except (AssertionError, OSError) as trouble:  # of one run; others may still be had
             result = {"trouble": f"{type(trouble).__name__}: {trouble}"}
         disk_quiet()
+        result["took_s"] = round(time.monotonic() - start, 1)
         for what in result.get("wrong", ()):
             self.wrong.append(f"{row.name} {name} run {number}: {what}")
         self.results.setdefault(row.name, {}).setdefault(name, []).append(result)
@@ -78,6 +81,11 @@ class Bench:
         if self.raw:
             self.raw.write(line + "\n")
             self.raw.flush()
+
+    def minutes(self):
+        """Of each row, all programs and runs together."""
+        for row, programs in self.results.items():
+            yield row, sum(r["took_s"] for results in programs.values() for r in results) / 60
 
     def row(self, row, peers, runs):
         """{program: figure}"""
@@ -150,6 +158,7 @@ def main():
     finally:
         bench.close()
     print("\n" + "\n".join(table_lines(rows, peers, figures)))
+    print("minutes: " + ", ".join(f"{row} {m:.1f}" for row, m in bench.minutes()))
     for name, reason in bench.left_out.items():
         print(f"skip {name}: {reason}")
     if options.json:

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Rows about clients that encrypt, and clients that log in. Certificates are ECDSA with P-256, TLS is
 1.3, no session is resumed; passwords are stored as argon2id with tmail's settings as they come."""
+import os
+import sys
+
 from measure import cpu_seconds, disk_quiet
 from programs import Setting
 from row import Row, not_kept, not_served
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "overload"))
+from crowd import CrowdProcess  # noqa: E402
 
 
 class Handshakes(Row):
@@ -84,3 +90,34 @@ class Logins(Row):
             result["queued"] = program.queued()
             result["wrong"] = not_kept(result, kind) + not_served(result, kind)
         return result
+
+
+class Flood(Row):
+    """What is left of mail over kept connections, and of logins with a message each, all of them
+    known, while a crowd guesses passwords: each with and without the crowd, in turns."""
+
+    unit, figure, digits = "of without", "mail_ratio", 2
+    peers = ("tmail",)
+
+    def __init__(self, name, title, guessers, messages, logins, wanted):
+        super().__init__(name, title)
+        self.guessers, self.messages, self.logins = guessers, messages, logins
+        self.wanted = wanted
+
+    def one(self, bench, kind):
+        users = 'mechanisms = [ "PLAIN", "LOGIN", "SCRAM-SHA-256" ];'
+        with kind(bench, Setting(login=True, users=users)) as program:
+            program.send(20, 200, 1)  # now they are known
+            quiet = self.through(program)
+            with CrowdProcess("guess", program.port, self.guessers) as crowd:
+                flooded = self.through(program)
+            again = self.through(program)
+        result = {"guesses": crowd.told["rounds"], "answers": crowd.told["codes"], "wrong": []}
+        for what, before, during, after in zip(("mail", "logins"), quiet, flooded, again):
+            result[what + "_rate"], result[what + "_quiet"] = during["rate"], before["rate"]
+            result[what + "_ratio"] = during["rate"] * 2 / (before["rate"] + after["rate"])
+            result["wrong"] += not_served(during, kind)
+        return result
+
+    def through(self, program):
+        return program.send(20, self.messages), program.send(20, self.logins, 1)
