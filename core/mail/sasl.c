@@ -34,6 +34,12 @@ bool sasl_argument_parse(struct str argument, struct sasl_argument *out)
 	return true;
 }
 
+bool sasl_server_first(struct str mechanism)
+{
+	return str_equal_case(mechanism, STR("CRAM-MD5")) ||
+		str_equal_case(mechanism, STR("DIGEST-MD5"));
+}
+
 bool sasl_text_fits(struct str text)
 {
 	return text.len > 0 && text.len <= SASL_TEXT_MAX && str_find(text, '\0') < 0;

@@ -22,6 +22,9 @@ struct sasl_argument {
 /* False: not `mechanism [SP initial-response]`. */
 bool sasl_argument_parse(struct str argument, struct sasl_argument *out);
 
+/* Does the server speak first, so that AUTH may bring no response? */
+bool sasl_server_first(struct str mechanism);
+
 struct sasl_plain {
 	struct str authorize; /* whom to act for; empty: the login itself */
 	struct str login, password;

@@ -64,6 +64,7 @@ enum {                 /* what a reply does beside being said */
 	X(AUTH_CANCELLED, "501", "5.7.0 ", "Authentication cancelled", SAY_ERROR)                  \
 	X(AUTH_GARBLED, "501", "5.5.2 ", "That is not base64, or not of this mechanism",           \
 		SAY_ERROR)                                                                         \
+	X(AUTH_NO_INITIAL, "501", "5.7.0 ", "This mechanism takes no initial response", SAY_ERROR) \
 	X(AUTH_TOO_LONG, "500", "5.5.6 ", "Authentication exchange line is too long", SAY_ERROR)   \
 	X(AUTH_FAILED, "535", "5.7.8 ", "Authentication failed", SAY_ERROR)                        \
 	X(AUTH_LATER, "454", "4.7.0 ", "Temporary authentication failure, try again later", 0)     \

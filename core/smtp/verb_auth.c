@@ -290,6 +290,8 @@ static enum say auth_refusal(struct session *s, const struct sasl_argument *argu
 	case AUTH_FOUND:
 		break;
 	}
+	if (argument->has_initial && sasl_server_first(argument->mechanism))
+		return SAY_AUTH_NO_INITIAL; /* RFC 4954 4 */
 	if (argument->has_initial && !response_read(s->auth, argument->initial))
 		return SAY_AUTH_GARBLED;
 	return SAY_NOTHING;

@@ -35,6 +35,13 @@ START_TEST(what_is_no_argument_is_told_apart)
 }
 END_TEST
 
+START_TEST(a_server_that_speaks_first_is_told_nothing_before)
+{
+	ck_assert(sasl_server_first(STR("cram-md5")) && sasl_server_first(STR("DIGEST-MD5")));
+	ck_assert(!sasl_server_first(STR("PLAIN")) && !sasl_server_first(STR("CRAM-MD5-PLUS")));
+}
+END_TEST
+
 #define PLAIN(text) sasl_plain_parse(STR(text), &p)
 
 START_TEST(plain_has_three_pieces)
@@ -73,5 +80,5 @@ START_TEST(no_piece_is_longer_than_it_may_be)
 END_TEST
 
 TEST_MAIN("mail/sasl", an_argument_is_a_mechanism_and_perhaps_a_response,
-	what_is_no_argument_is_told_apart, plain_has_three_pieces,
-	no_piece_is_longer_than_it_may_be)
+	what_is_no_argument_is_told_apart, a_server_that_speaks_first_is_told_nothing_before,
+	plain_has_three_pieces, no_piece_is_longer_than_it_may_be)
