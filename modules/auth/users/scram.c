@@ -205,7 +205,8 @@ enum scram_result scram_step(struct scram *s, struct str in, struct str binding,
 	}
 	if (!s->begun) {
 		s->begun = true;
-		if (!binding_agreed(s, in, binding) || (s->plus && !binding_give(s, binding)))
+		if (in.len == 0 || !binding_agreed(s, in, binding) ||
+			(s->plus && !binding_give(s, binding)))
 			return SCRAM_WRONG;
 	}
 	s->lookup = lookup;
