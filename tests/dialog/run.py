@@ -9,11 +9,13 @@ A file (tests/dialog/CLASS/NAME.txt) reads from top to bottom:
   title: what it shows                     the first line
   setup: max_errors = 3;                   settings of the group `smtp` (may be repeated)
   listen: proxy = true; ...                more settings of the listener
+  logins: yes                              with a certificate, and a service for logins: joe@local.test,
+                                           who may relay, and ann@local.test; their password is "secret"
   cut: no                                  not a second time, octet by octet
   C: EHLO client.test                      said with CRLF; neighbouring lines are one packet
   C> no line end                           said as it is
   ---                                      a new packet
-  C! half | reset | close                  the client shuts its side, resets, leaves
+  C! half | reset | close | tls            the client shuts its side, resets, leaves, begins TLS
   S: 250 2.1.0                             the next reply begins so
   S+ SIZE                                  the reply heard last has a line that begins so
   S- STARTTLS                              ... has none
@@ -24,14 +26,16 @@ A file (tests/dialog/CLASS/NAME.txt) reads from top to bottom:
   Q: line                                  its content, without our trace: all its lines
   T: text                                  is in what we put on top of it
 
-Escapes in C: and Q: are \\r \\n \\t \\0 \\xHH \\\\; {3*text} is repeated. $from and $to are an address
-of the conversation's own, $n a number of its own (use it in every address, so that nothing that
-is queued goes unseen).
+Escapes in C: and Q: are \\r \\n \\t \\0 \\xHH \\\\; {3*text} is repeated, {base64 text} encoded.
+$from and $to are an address of the conversation's own, $n a number of its own (use it in every
+address, so that nothing that is queued goes unseen).
 Each file is run a second time with every octet in a packet of its own."""
+import base64
 import concurrent.futures
 import os
 import re
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -42,6 +46,11 @@ from tmail import Tmail  # noqa: E402
 
 MODULES = """( { module = "store/sqlite"; }, { module = "store/journal"; },
   { module = "route/rcpthost"; }, { module = "auth/relayip"; } )"""
+LOGINS = """{ module = "auth/users"; mechanisms = "PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256";
+  argon2_memory = "1M"; argon2_passes = 1; scram_iterations = 4096; }"""
+PATIENT = {"auth_delay": 0, "max_auth_errors": 0, "max_auth_failures_login": 0, "max_errors": 0}
+TLS = """tls = { certificates = ( { certificate = "own.pem"; key = "own.key"; } ); create = true; };
+"""
 SETTINGS = "queue = {{ deliver = false; }};\nsmtp = {{ {} }};\n"
 LISTEN = '( {{ address = "127.0.0.1"; port = 0; {} }} )'
 SECONDS = 60      # no test is judged by the clock; this only ends one that hangs
@@ -60,6 +69,8 @@ def unescape(text):
         if not again:
             break
         text = text[:again.start()] + again.group(2) * int(again.group(1)) + text[again.end():]
+    text = re.sub(r"\{base64 ((?:[^{}\\]|\\.)*)\}",
+                  lambda m: base64.b64encode(unescape(m.group(1))).decode(), text)
     one = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
     text = re.sub(r"\\(?:x([0-9a-fA-F]{2})|(.))",
                   lambda m: chr(int(m.group(1), 16)) if m.group(1) else one[m.group(2)], text)
@@ -72,6 +83,7 @@ class Dialog:
     def __init__(self, path):
         self.path = os.path.relpath(path, HERE)
         self.title, self.setup, self.listen, self.cut = "", "", "", True
+        self.logins = False
         self.steps, self.queued, self.facts = [], None, {}
         self.content, self.trace = None, []
         with open(path, encoding="utf-8") as f:
@@ -109,6 +121,8 @@ class Dialog:
             setattr(self, name, getattr(self, name) + value + " ")
         elif name == "cut":
             self.cut = value != "no"
+        elif name == "logins":
+            self.logins = value == "yes"
         elif name == "queued":
             self.queued = int(value)
         elif name in ("from", "to"):
@@ -205,6 +219,10 @@ class Run:
             self.socket.close()
         elif what == "close":
             self.socket.close()
+        elif what == "tls":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
         else:
             raise Wrong(f"C! {what}: what is that?")
 
@@ -273,10 +291,25 @@ def check_queue(server, run, rows):
             raise Wrong(f"the trace {trace!r} lacks {run.expand(text)!r}")
 
 
-def run_group(build, setup, listen, dialogs, first, verbose):
+def served(build, setup, listen, logins):
+    """A server of such settings."""
+    modules = MODULES.replace('{ module = "auth/relayip"; }',
+                              '{ module = "auth/relayip"; }, ' + LOGINS) if logins else MODULES
+    if logins:
+        setup += "".join(f"{name} = {n}; " for name, n in PATIENT.items() if name not in setup)
+    settings = SETTINGS.format(setup) + (TLS if logins else "")
+    server = Tmail(build, settings, modules, LISTEN.format(listen))
+    if logins:
+        server.command("check")  # which makes the certificate
+        server.command("user", "add", "-r", "joe@local.test", "secret")
+        server.command("user", "add", "ann@local.test", "secret")
+    return server
+
+
+def run_group(build, settings, dialogs, first, verbose):
     """All that want the same settings, on one server; (dialog, trouble) each."""
     results = []
-    with Tmail(build, SETTINGS.format(setup), MODULES, LISTEN.format(listen)) as server:
+    with served(build, *settings) as server:
         server.command("rcpthost", "add", "remote.test")
         server.command("rcpthost", "add", "-l", "local.test")
         server.command("relayip", "add", "203.0.113.0/24")
@@ -318,11 +351,11 @@ def main():
     dialogs = [Dialog(path) for path in files]
     groups = {}
     for dialog in dialogs:
-        groups.setdefault((dialog.setup, dialog.listen), []).append(dialog)
+        groups.setdefault((dialog.setup, dialog.listen, dialog.logins), []).append(dialog)
     failed, first = set(), 1000
-    for (setup, listen), members in groups.items():
+    for settings, members in groups.items():
         try:
-            results = run_group(arguments[0], setup, listen, members, first, verbose)
+            results = run_group(arguments[0], settings, members, first, verbose)
         except (AssertionError, OSError) as trouble:  # it does not start, or commands fail
             results = [(dialog, False, str(trouble)) for dialog in members]
         for dialog, cut, trouble in results:
