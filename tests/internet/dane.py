@@ -25,7 +25,7 @@ class Dane(World):
         self.hosts(chain)
         super().__init__(
             build, {"test": "\n".join(self.zone), "open": "\n".join(self.open),
-                    "_tcp.mx.servfail.test": None,
+                    "_tcp.mx.servfail.test": None, "_tcp.broken.open": None,
                     "_tcp.mx.openrecord.test": "_25 TLSA 3 1 1 " + NOBODYS},
             dns={"signed": ["test"],
                  "forged": {FORGED: self.right.split()[-1], "MX\t17 ": "MX\t18 "}},
@@ -92,9 +92,10 @@ class Dane(World):
                       "_25._tcp.mx.halfwrong TLSA " + wrong]
         self.domain("openrecord", KEY)
         self.zone += ["_tcp.mx.openrecord NS ns."]
-        self.zone += ["away MX 10 end.open.", "forgedmx MX 17 mx.none"]
+        self.zone += ["away MX 10 end.open.", "awaybroken MX 10 broken.open.",
+                      "forgedmx MX 17 mx.none"]
         self.host("end", KEY, wrong, zone=self.open)
-        self.open += ["all MX 10 end", "home MX 10 mx.wrong.test."]
+        self.open += ["broken A " + KEY, "all MX 10 end", "home MX 10 mx.wrong.test."]
 
     # ---- mail ----------------------------------------------------------------------------------
 
@@ -212,8 +213,9 @@ class Dane(World):
 
     def unsigned(self):
         """All, the MX, the host's addresses, or the records: they are wrong, and anybody may have
-        made them."""
-        for domain in ("all.open", "home.open", "away.test", "openrecord.test"):
+        made them; or they are not to be had at all, which is common."""
+        for domain in ("all.open", "home.open", "away.test", "openrecord.test",
+                       "awaybroken.test"):
             text = self.goes(domain, KEY, "may (tls)")
             assert "tls_policy" not in text, text
 

@@ -18,7 +18,7 @@ static struct known {
 	int status;
 	uint32_t policy;
 	const char *name; /* of the certificate */
-	bool pending;
+	bool pending, wrong;
 	uint8_t tlsa[64];
 	size_t tlsa_len;
 } known[2];
@@ -55,8 +55,10 @@ static int policy_ask(struct tmail_call *call, const void *question, void *answe
 	out->policy = known[n].policy;
 	out->kind = text(n ? "sts" : "tlsa");
 	out->text = text("its text");
-	out->why = text("the zone is broken");
-	out->result = text("dnssec-invalid");
+	if (known[n].status == TMAIL_REFUSED || known[n].status == TMAIL_TRY_LATER || known[n].wrong) {
+		out->why = text("the zone is broken");
+		out->result = text("dnssec-invalid");
+	}
 	if (known[n].name) {
 		list[0] = text(known[n].name);
 		out->names = (struct tmail_list){ &list[0], 1, sizeof *list };
@@ -360,6 +362,7 @@ START_TEST(what_a_domain_wants_is_asked_of_modules_and_holds)
 	ck_assert_str_eq(last_domain, "good.example");
 	ck_assert_str_eq(last_host, "mail.localhost");
 	ck_assert_uint_eq(last.secure, 1);
+	ck_assert_uint_eq(last.address_secure, 0); /* of localhost, which nobody signs */
 	ck_assert_uint_eq(last.port, peer_port(peer));
 	known[1].name = "mx.example";
 	known[1].pending = true;
