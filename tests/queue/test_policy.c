@@ -55,7 +55,8 @@ static int policy_ask(struct tmail_call *call, const void *question, void *answe
 	out->policy = known[n].policy;
 	out->kind = text(n ? "sts" : "tlsa");
 	out->text = text("its text");
-	if (known[n].status == TMAIL_REFUSED || known[n].status == TMAIL_TRY_LATER || known[n].wrong) {
+	if (known[n].status == TMAIL_REFUSED || known[n].status == TMAIL_TRY_LATER ||
+		known[n].wrong) {
 		out->why = text("the zone is broken");
 		out->result = text("dnssec-invalid");
 	}
@@ -455,6 +456,16 @@ START_TEST(who_is_named_by_an_administrator_is_not_asked_about)
 	house_sends("s@x.org", "a@two.example");
 	delivered(peer, 2);
 	ck_assert_uint_eq(asked[0] + asked[1], 0);
+	/* But for DANE, if that is what he wants: of the host, since no domain led to it. */
+	house_routes[0].source_id = 7;
+	house_routes[0].tls = TMAIL_TLS_DANE;
+	house_sends("s@x.org", "a@three.example");
+	deferred(2, "DANE is required");
+	ck_assert_uint_eq(asked[0], 1);
+	ck_assert_uint_eq(last.secure, 1);
+	ck_assert_str_eq(last_domain, "");
+	ck_assert_str_eq(
+		buf_c(&reports), "good two.example mail.localhost 127.0.0.1 no-policy-found ;");
 	end(peer);
 }
 END_TEST
