@@ -115,6 +115,11 @@ void peer_secure(struct peer *p, SSL_CTX *ctx)
 	pthread_mutex_unlock(&p->lock);
 }
 
+int peer_socket(const struct connection *c)
+{
+	return c->fd;
+}
+
 SSL *peer_ssl(const struct connection *c)
 {
 	return c->ssl;

@@ -79,6 +79,7 @@ bool peer_hear_line(struct connection *c, struct buf *line);
 /* Of what "tls" and STARTTLS make of a connection; before any. A reference is taken. */
 void peer_secure(struct peer *p, SSL_CTX *ctx);
 SSL *peer_ssl(const struct connection *c); /* NULL: in clear */
+int peer_socket(const struct connection *c);
 /* What the step "call", or a server at a line that says AUTH (offered by a rule), does; false: the
  * connection ends. */
 void peer_call(struct peer *p, bool (*call)(struct connection *c, struct str line));

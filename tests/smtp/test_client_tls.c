@@ -6,6 +6,8 @@
 
 #include "tests/lib/tls_side.h"
 
+#include <sys/socket.h>
+
 #define GREETS "> 220 peer", "< EHLO"
 #define OFFERS GREETS, "> 250-peer", "> 250-PIPELINING", "> 250-SIZE 10", "> 250 STARTTLS"
 #define STARTS OFFERS, "< STARTTLS", "> 220 go ahead", "tls", "< EHLO me.example"
@@ -289,7 +291,7 @@ START_TEST(a_handshake_that_fails_might_do_without_where_it_may)
 		bool may = how == CLIENT_TLS_MAY;
 
 		lied("> 220 go", "close", how, 0, "handshake failed", may);
-		lied("> 220 go", "wait", how, 20, "timed out", may);
+		lied("> 220 go", "wait", how, 1000, "timed out", may);
 		garbled("> 500 no, after all", how, may);
 		garbled("flood", how, may);
 		lied("close", "close", how, 0, "connection lost", may);
@@ -297,6 +299,151 @@ START_TEST(a_handshake_that_fails_might_do_without_where_it_may)
 		lied("> 250 sure", "wait", how, 0, "refused: 250 sure", may);
 		lied("> nonsense", "wait", how, 0, "not a reply", may);
 	}
+}
+END_TEST
+
+/* ---- handshakes that are torn -------------------------------------------------------------- */
+
+static struct torn {
+	size_t octets;     /* of the server's first flight that are said */
+	struct str behind; /* and what then */
+} torn;
+
+/* In place of "tls". The client's hello may come in pieces. */
+static bool tear(struct connection *c, struct str line)
+{
+	SSL *ssl = SSL_new(side.ctx);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	char octets[16384], *flight;
+	ssize_t n;
+
+	(void)line;
+	SSL_set_bio(ssl, in, out);
+	while (BIO_pending(out) == 0 && (n = recv(peer_socket(c), octets, sizeof octets, 0)) > 0) {
+		BIO_write(in, octets, (int)n);
+		SSL_accept(ssl);
+	}
+	n = BIO_get_mem_data(out, &flight);
+	peer_say(c, str_slice(str_make(flight, (size_t)n), 0, torn.octets));
+	peer_say(c, torn.behind);
+	SSL_free(ssl);
+	return true;
+}
+
+static void tears(const char *then, enum client_tls how, bool implicit, const char *words)
+{
+	const char *const starttls[] = { OFFERS, "< STARTTLS", "> 220 go", "call", then, NULL };
+	const char *const at_once[] = { "call", then, NULL };
+	struct talk t;
+
+	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
+	secure(&t, implicit ? at_once : starttls, how);
+	peer_call(t.peer, tear);
+	t.settings.implicit = implicit;
+	if (strcmp(then, "wait") == 0) /* for the first reply that does not come */
+		t.settings.timeouts.command = t.settings.timeouts.greeting = 1000;
+	talk_run(&t);
+	ck_assert_ptr_null(t.client);
+	ck_assert_int_eq(t.opened.class, CLASS_NEXT_HOST);
+	ck_assert_int_eq(t.opened.stage, STAGE_TLS);
+	ck_assert_int_eq(t.opened.in_clear, how == CLIENT_TLS_MAY);
+	ck_assert_msg(strstr(t.opened_text, words) != NULL, "%s behind %zu octets and %zu: %s",
+		then, torn.octets, torn.behind.len, t.opened_text);
+	talk_saw_not(&t, "MAIL");
+	end(&t);
+}
+
+static void tears_everywhere(const char *then, const struct str behind, const char *words)
+{
+	static const size_t places[] = { 0, 1, 5, 6, 60, 300, 500 };
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		torn = (struct torn){ places[i], behind };
+		tears(then, i % 2 ? CLIENT_TLS_MAY : CLIENT_TLS_MUST, false, words);
+		tears(then, CLIENT_TLS_MUST, true, words);
+	}
+}
+
+START_TEST(a_handshake_may_end_anywhere)
+{
+	tears_everywhere("close", STR(""), "handshake failed: ");
+	tears_everywhere("reset", STR(""), "handshake failed: ");
+}
+END_TEST
+
+START_TEST(a_handshake_may_turn_into_something_else_anywhere)
+{
+	static const struct str behind[] = {
+		STR_INIT("220 mail.example at your service, in clear\r\n250 and more of it\r\n"),
+		STR_INIT("\x15\x03\x03\x00\x02\x02\x28"), /* an alert */
+		STR_INIT("\x17\x03\x03\x00\x05hello"),    /* content too early */
+	};
+
+	for (size_t i = 0; i < sizeof behind / sizeof *behind; i++)
+		tears_everywhere("close", behind[i], "handshake failed: ");
+}
+END_TEST
+
+START_TEST(a_handshake_that_stands_still_ends_by_its_time)
+{
+	torn = (struct torn){ 0, STR("") };
+	tears("wait", CLIENT_TLS_MAY, false, "timed out while waiting for the TLS handshake");
+	torn.octets = 300;
+	tears("wait", CLIENT_TLS_MUST, false, "timed out while waiting for the TLS handshake");
+	tears("wait", CLIENT_TLS_MUST, true, "timed out while waiting for the TLS handshake");
+}
+END_TEST
+
+/* Below TLS, where a machine in the middle can put it. */
+static bool inject(struct connection *c, struct str line)
+{
+	const struct str words = STR("250 injected\r\n");
+
+	(void)line;
+	ck_assert_int_eq(send(peer_socket(c), words.data, words.len, MSG_NOSIGNAL), words.len);
+	return true;
+}
+
+START_TEST(once_there_is_tls_nothing_else_is_listened_to)
+{
+	static const char *const hello[] = { STARTS, "call", "wait", NULL };
+	static const char *const content[] = { STARTS, "> 250 peer", "< MAIL", "> 250 ok", "< RCPT",
+		"> 250 ok", "< DATA", "> 354 go", "<.", "call", "wait", NULL };
+	struct talk t;
+
+	for (int how = CLIENT_TLS_MAY; how <= CLIENT_TLS_MUST; how++) {
+		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
+		secure(&t, hello, how);
+		peer_call(t.peer, inject);
+		talk_run(&t);
+		ck_assert_ptr_null(t.client);
+		ck_assert_int_eq(t.opened.class, CLASS_NEXT_HOST);
+		ck_assert_int_eq(t.opened.stage, STAGE_EHLO);
+		ck_assert(!t.opened.in_clear);
+		end(&t);
+		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
+		secure(&t, content, how);
+		peer_call(t.peer, inject);
+		talk_run(&t);
+		ck_assert(t.done && !t.usable);
+		ck_assert_int_eq(t.r[0].outcome.class, CLASS_UNKNOWN);
+		end(&t);
+	}
+}
+END_TEST
+
+START_TEST(a_yes_to_starttls_may_have_several_lines)
+{
+	static const char *const script[] = { OFFERS, "< STARTTLS", ">> 220-well\r\n220 go\r\n",
+		"tls", "< EHLO me.example", "> 250 peer", SENDS, NULL };
+	struct talk t;
+
+	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
+	secure(&t, script, CLIENT_TLS_MUST);
+	talk_run(&t);
+	ck_assert_uint_eq(peer_surprises(t.peer), 0);
+	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
+	end(&t);
 }
 END_TEST
 
@@ -308,4 +455,7 @@ TEST_MAIN("smtp/client_tls", what_was_offered_in_clear_is_forgotten_behind_tls,
 	without_tls_mail_goes_on_the_same_connection_where_it_may,
 	where_none_is_wanted_starttls_is_not_said,
 	what_stands_in_clear_behind_the_yes_to_starttls_is_not_believed,
-	a_handshake_that_fails_might_do_without_where_it_may)
+	a_handshake_that_fails_might_do_without_where_it_may, a_handshake_may_end_anywhere,
+	a_handshake_may_turn_into_something_else_anywhere,
+	a_handshake_that_stands_still_ends_by_its_time,
+	once_there_is_tls_nothing_else_is_listened_to, a_yes_to_starttls_may_have_several_lines)
