@@ -68,6 +68,7 @@ class Crowded(Row):
     with the same while all of them are tried again. It is filled once, and started for each run."""
 
     unit, figure, digits = "of empty", "ratio", 2
+    most_runs = 2
     peers = ("tmail",)
 
     def __init__(self, name, title, deferred, messages, wanted):

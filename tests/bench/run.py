@@ -6,7 +6,7 @@ comes, a table with ratios and what was wanted of them at the end. Figures depen
 ratios less; nothing passes or fails by time. What does fail is a message that was answered 250 and
 is not in the queue.
 
-  tests/bench/run.py [BUILD] [--rows accept,one,...] [--peers reference,postfix,...] [--runs 5]
+  tests/bench/run.py [BUILD] [--rows accept,one,...] [--peers reference,postfix,...] [--runs 3]
                      [--json FILE] [--raw FILE]
 
 BUILD is the folder of a finished build (optimised), by default build. Postfix, Exim and OpenSMTPD
@@ -91,7 +91,7 @@ class Bench:
         """{program: figure}"""
         if not row.of:
             try:
-                for number in range(1, runs + 1):
+                for number in range(1, min(runs, row.most_runs) + 1):
                     for name in peers:
                         if name in row.peers and name not in self.left_out:
                             self.run(row, name, number)
@@ -132,7 +132,7 @@ def options_read():
     parser.add_argument("build", nargs="?", default=os.path.join(TOP, "build"))
     parser.add_argument("--rows", default="", help="only these, separated by commas")
     parser.add_argument("--peers", default="reference,postfix,exim,opensmtpd,haraka")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", help="file for figures and all results")
     parser.add_argument("--raw", help="file to which each result is added when it is there")
     options = parser.parse_args()
