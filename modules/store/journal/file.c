@@ -36,6 +36,8 @@ static int real_open(struct files *f, const char *name, enum file_mode mode)
 
 	if (mode == FILE_NEW)
 		flags |= O_CREAT | O_EXCL;
+	if (mode == FILE_DIRECT)
+		flags |= O_DIRECT;
 	return answer(openat(folder_of(f), name, flags, 0600));
 }
 
@@ -77,15 +79,6 @@ static int real_flush_folder(struct files *f, const char *folder)
 	result = answer(fsync(fd));
 	close(fd);
 	return result;
-}
-
-static void real_direct(struct files *f, int fd, bool on)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	(void)f;
-	if (flags >= 0)
-		fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
 static int real_allocate(struct files *f, int fd, uint64_t size)
@@ -170,8 +163,8 @@ struct files *files_open(const char *path, struct why *why)
 	real = must_alloc(sizeof *real);
 	real->folder = fd;
 	real->files = (struct files){ real_open, real_close, real_read_at, real_write_at,
-		real_flush, real_flush_folder, real_direct, real_allocate, real_size, real_remove,
-		real_rename, real_make_folder, real_list, real_room };
+		real_flush, real_flush_folder, real_allocate, real_size, real_remove, real_rename,
+		real_make_folder, real_list, real_room };
 	return &real->files;
 }
 

@@ -12,7 +12,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum file_mode { FILE_OLD, FILE_NEW /* must not exist yet */ };
+enum file_mode {
+	FILE_OLD,
+	FILE_NEW,   /* must not exist yet */
+	FILE_DIRECT /* is there, to be written past the system's cache: whole blocks, from memory
+	               that is aligned to one. Not every file system has it; what its blocks are
+	               larger than is answered -EINVAL */
+};
 
 struct files {
 	int (*open)(struct files *f, const char *name, enum file_mode mode); /* descriptor */
@@ -21,10 +27,7 @@ struct files {
 	ssize_t (*write_at)(struct files *f, int fd, const void *from, size_t len, uint64_t at);
 	int (*flush)(struct files *f, int fd);                    /* fdatasync */
 	int (*flush_folder)(struct files *f, const char *folder); /* ".": the store's own */
-	/* From now on past the system's cache, or through it: advice, which not every file system
-	 * takes. While it is on: whole blocks, from memory that is aligned to a block. */
-	void (*direct)(struct files *f, int fd, bool on);
-	int (*allocate)(struct files *f, int fd, uint64_t size); /* of that size, space promised */
+	int (*allocate)(struct files *f, int fd, uint64_t size);  /* of that size, space promised */
 	int64_t (*size)(struct files *f, int fd);
 	int (*remove)(struct files *f, const char *name);
 	int (*rename)(struct files *f, const char *from, const char *to);

@@ -19,6 +19,7 @@ static const char magic[8] = "tmailjrn";
 static const char prefix[] = "segment-";
 
 enum { VERSION = 1 };
+enum { DIRECT_PART = 1024 }; /* of a file: longer pieces go past the cache; 64 KiB */
 enum {
 	AT_CRC = 8,
 	AT_VERSION = 12,
@@ -165,19 +166,48 @@ int segment_read(
 	return file_read_all(s->files, segment->fd, to, len, SEGMENT_HEADER + lsn - segment->base);
 }
 
+/* All of it once more through the cache where larger blocks are asked for, or a write was cut short
+ * in the middle of one. */
+static int direct_write(
+	struct files *f, int fd, int direct, const void *from, size_t len, uint64_t at)
+{
+	int error = direct < 0 ? -EINVAL : file_write_all(f, direct, from, len, at);
+
+	return error == -EINVAL ? file_write_all(f, fd, from, len, at) : error;
+}
+
+static void direct_open(struct segments *s, struct segment *segment)
+{
+	char name[SEGMENT_NAME];
+
+	if (segment->direct >= 0)
+		return;
+	segment_name(segment->number, name);
+	segment->direct = s->files->open(s->files, name, FILE_DIRECT);
+}
+
+void segment_settle(const struct segments *s, struct segment *segment)
+{
+	if (segment->direct >= 0)
+		s->files->close(s->files, segment->direct);
+	segment->direct = -1;
+}
+
 int segment_write(const struct segments *s, const struct segment *segment, uint64_t lsn,
 	const void *from, size_t len)
 {
 	must(lsn >= segment->base && lsn - segment->base <= segment->capacity &&
 		len <= segment->capacity - (lsn - segment->base));
-	return file_write_all(
-		s->files, segment->fd, from, len, SEGMENT_HEADER + lsn - segment->base);
+	return direct_write(s->files, segment->fd,
+		len < s->size / DIRECT_PART ? -1 : segment->direct, from, len,
+		SEGMENT_HEADER + lsn - segment->base);
 }
 
 void segment_close(struct segments *s, struct segment **segment)
 {
 	if (!*segment)
 		return;
+	segment_settle(s, *segment);
 	s->files->close(s->files, (*segment)->fd);
 	free(*segment);
 	*segment = NULL;
@@ -209,7 +239,7 @@ struct segment *segment_make(struct segments *s, uint32_t number, bool *full, st
 	}
 	segment = must_alloc(sizeof *segment);
 	*segment = (struct segment){
-		.capacity = s->size - SEGMENT_HEADER, .number = number, .fd = fd
+		.capacity = s->size - SEGMENT_HEADER, .number = number, .fd = fd, .direct = -1
 	};
 	error = f->allocate(f, fd, s->size);
 	if (error == 0)
@@ -224,32 +254,21 @@ struct segment *segment_make(struct segments *s, uint32_t number, bool *full, st
 	return NULL;
 }
 
-static int zeros_write(
-	struct segments *s, const struct segment *spare, const char *zeros, size_t piece)
-{
-	uint64_t size = spare->capacity + SEGMENT_HEADER;
-	int error = 0;
-
-	for (uint64_t at = 0; at < size && error == 0; at += piece)
-		error = file_write_all(s->files, spare->fd, zeros,
-			size - at < piece ? (size_t)(size - at) : piece, at);
-	return error;
-}
-
 /* Nobody will read these zeros: through the system's cache they cost more than the messages. */
 bool segment_zero(struct segments *s, struct segment *spare, struct why *why)
 {
 	enum { PIECE = 1024 * 1024 };
+	uint64_t size = spare->capacity + SEGMENT_HEADER;
 	char *zeros = aligned_alloc(BLOCK, PIECE);
-	int error;
+	int error = 0;
 
 	must(zeros);
 	memset(zeros, 0, PIECE);
-	s->files->direct(s->files, spare->fd, true);
-	error = zeros_write(s, spare, zeros, PIECE);
-	s->files->direct(s->files, spare->fd, false);
-	if (error == -EINVAL) /* larger blocks than ours */
-		error = zeros_write(s, spare, zeros, PIECE);
+	direct_open(s, spare);
+	for (uint64_t at = 0; at < size && error == 0; at += PIECE)
+		error = direct_write(s->files, spare->fd, spare->direct, zeros,
+			size - at < PIECE ? (size_t)(size - at) : PIECE, at);
+	segment_settle(s, spare);
 	if (error == 0)
 		error = s->files->flush(s->files, spare->fd);
 	free(zeros);
@@ -283,6 +302,7 @@ bool segment_begin(struct segments *s, struct segment *segment, uint64_t previou
 	segment->previous_end = previous_end;
 	segment->first = first;
 	segment->headless = false;
+	direct_open(s, segment);
 	error = segment_header(s, segment);
 	if (error == 0)
 		error = s->files->flush(s->files, segment->fd);
@@ -313,7 +333,7 @@ static void scan_found(void *ctx, const char *name)
 	if (rest.len < 8 || !num_u64(rest, &number) || number >= UINT32_MAX)
 		return;
 	segment = must_alloc(sizeof *segment);
-	*segment = (struct segment){ .number = (uint32_t)number, .fd = -1 };
+	*segment = (struct segment){ .number = (uint32_t)number, .fd = -1, .direct = -1 };
 	array_add(&scan->found, &scan->count, &scan->cap, segment);
 	if (number >= scan->s->next_number)
 		scan->s->next_number = (uint32_t)number + 1;

@@ -19,6 +19,7 @@ struct segment {
 	uint64_t sequence, previous_end, first;
 	uint32_t number; /* in its name */
 	int fd;
+	int direct;     /* past the system's cache, of a file that is written to; or -1 */
 	uint32_t pins;  /* readers; not freed meanwhile */
 	uint32_t fresh; /* messages that live in it and are not in the index */
 	bool headless;  /* found with a damaged header */
@@ -60,6 +61,8 @@ struct segment *segment_make(struct segments *s, uint32_t number, bool *full, st
 bool segment_zero(struct segments *s, struct segment *spare, struct why *why);
 uint32_t segments_number(struct segments *s);
 void segment_close(struct segments *s, struct segment **segment);
+/* Nothing is written to it for now: it holds one descriptor less. */
+void segment_settle(const struct segments *s, struct segment *segment);
 /* Closes and removes the file. */
 void segment_remove(struct segments *s, struct segment **segment);
 
@@ -82,6 +85,8 @@ struct segment *segments_at(const struct segments *s, uint64_t lsn);
 /* 0 or -errno. */
 int segment_read(const struct segments *s, const struct segment *segment, uint64_t lsn, void *to,
 	size_t len);
+/* Past the cache what is long, whole blocks from aligned memory; what is short will be read soon,
+ * or written in company. */
 int segment_write(const struct segments *s, const struct segment *segment, uint64_t lsn,
 	const void *from, size_t len);
 void segment_name(uint32_t number, char name[SEGMENT_NAME]);

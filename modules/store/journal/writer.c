@@ -370,6 +370,8 @@ static bool file_begin(struct store *store, bool *full)
 	if (!segment)
 		return false;
 	/* The new header closes the old file, also when nobody knows whether it became durable. */
+	if (w->active)
+		segment_settle(&store->segments, w->active);
 	pthread_mutex_lock(&store->lock);
 	w->active = NULL;
 	pthread_mutex_unlock(&store->lock);
@@ -400,6 +402,7 @@ static void file_dead(struct store *store, int error)
 	note_count(&store->notes, METRIC_FLUSH_FAILURES, 1);
 	note(&store->notes, TMAIL_ERROR, "journal_file_dead",
 		"%s; it ends at %" PRIu64 ", the next write begins another", w->why.text, w->end);
+	segment_settle(&store->segments, w->active);
 	pthread_mutex_lock(&store->lock);
 	w->active->dead = true;
 	w->active = NULL;

@@ -17,6 +17,16 @@ static struct disk *disk_of(struct files *f)
 	return (struct disk *)(void *)f;
 }
 
+static bool is_direct(int fd)
+{
+	return fd >= DESCRIPTOR + DISK_FILES;
+}
+
+static struct disk_inode *inode_of(struct disk *d, int fd)
+{
+	return &d->inodes[fd - DESCRIPTOR - (is_direct(fd) ? DISK_FILES : 0)];
+}
+
 uint64_t disk_random(struct disk *d)
 {
 	uint64_t x = d->random += 0x9e3779b97f4a7c15u;
@@ -167,7 +177,9 @@ static int disk_open(struct files *f, const char *name, enum file_mode mode)
 
 	if (error)
 		return error;
-	if (mode == FILE_OLD)
+	if (mode == FILE_DIRECT && at >= 0)
+		return d->block ? d->now[at].inode + DESCRIPTOR + DISK_FILES : -EINVAL;
+	if (mode != FILE_NEW)
 		return at < 0 ? -ENOENT : d->now[at].inode + DESCRIPTOR;
 	if (at >= 0)
 		return -EEXIST;
@@ -187,7 +199,7 @@ static void disk_close(struct files *f, int fd)
 static ssize_t disk_read_at(struct files *f, int fd, void *to, size_t len, uint64_t at)
 {
 	struct disk *d = disk_of(f);
-	const struct disk_inode *inode = &d->inodes[fd - DESCRIPTOR];
+	const struct disk_inode *inode = inode_of(d, fd);
 	int error = disk_call(d, DISK_READ);
 
 	if (error)
@@ -205,15 +217,15 @@ static ssize_t disk_read_at(struct files *f, int fd, void *to, size_t len, uint6
 static ssize_t disk_write_at(struct files *f, int fd, const void *from, size_t len, uint64_t at)
 {
 	struct disk *d = disk_of(f);
-	struct disk_inode *inode = &d->inodes[fd - DESCRIPTOR];
+	struct disk_inode *inode = inode_of(d, fd);
 	bool off = d->off;
 	int error = disk_call(d, DISK_WRITE);
 
 	if (off)
 		return -EIO;
-	if (inode->direct && ((uintptr_t)from % d->block || len % d->block || at % d->block))
+	if (is_direct(fd) && ((uintptr_t)from % d->block || len % d->block || at % d->block))
 		return -EINVAL;
-	d->direct += inode->direct;
+	d->direct += is_direct(fd);
 	if (error) { /* a part of it may have got through before */
 		len = disk_random(d) % (len + 1);
 	} else if (len > SECTOR && disk_random(d) % 16 == 0) {
@@ -245,7 +257,7 @@ static void inode_keep(struct disk *d, struct disk_inode *inode, unsigned of)
 static int disk_flush(struct files *f, int fd)
 {
 	struct disk *d = disk_of(f);
-	struct disk_inode *inode = &d->inodes[fd - DESCRIPTOR];
+	struct disk_inode *inode = inode_of(d, fd);
 	bool off = d->off;
 	int error = disk_call(d, DISK_FLUSH);
 
@@ -283,13 +295,6 @@ static int disk_flush_folder(struct files *f, const char *folder)
 	return 0;
 }
 
-static void disk_direct(struct files *f, int fd, bool on)
-{
-	struct disk *d = disk_of(f);
-
-	d->inodes[fd - DESCRIPTOR].direct = on && d->block;
-}
-
 static int disk_allocate(struct files *f, int fd, uint64_t size)
 {
 	struct disk *d = disk_of(f);
@@ -299,13 +304,13 @@ static int disk_allocate(struct files *f, int fd, uint64_t size)
 		return error;
 	if (d->capacity && disk_used(d) + size > d->capacity)
 		return -ENOSPC;
-	inode_resize(&d->inodes[fd - DESCRIPTOR], (size_t)size);
+	inode_resize(inode_of(d, fd), (size_t)size);
 	return 0;
 }
 
 static int64_t disk_size(struct files *f, int fd)
 {
-	return (int64_t)disk_of(f)->inodes[fd - DESCRIPTOR].size;
+	return (int64_t)inode_of(disk_of(f), fd)->size;
 }
 
 static int disk_remove(struct files *f, const char *name)
@@ -380,7 +385,7 @@ struct disk *disk_new(uint64_t seed)
 		abort();
 	d->random = seed;
 	d->files = (struct files){ disk_open, disk_close, disk_read_at, disk_write_at, disk_flush,
-		disk_flush_folder, disk_direct, disk_allocate, disk_size, disk_remove, disk_rename,
+		disk_flush_folder, disk_allocate, disk_size, disk_remove, disk_rename,
 		disk_make_folder, disk_list, disk_room };
 	return d;
 }

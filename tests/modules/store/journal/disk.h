@@ -34,7 +34,7 @@ struct disk_inode {
 	char *now, *kept;     /* what is read; what a crash leaves */
 	unsigned char *dirty; /* of each sector: written since the last flush */
 	size_t size, kept_size;
-	bool used, direct;
+	bool used;
 };
 struct disk_entry {
 	char name[DISK_NAME];
@@ -47,7 +47,8 @@ struct disk_change { /* of names, not yet flushed */
 struct disk {
 	struct files files; /* first */
 	uint64_t random;
-	struct disk_inode inodes[DISK_FILES]; /* descriptor is inode + 100 */
+	struct disk_inode inodes[DISK_FILES]; /* descriptor is inode + 100, */
+	/* and DISK_FILES more of one that is written directly */
 	struct disk_entry now[DISK_FILES], kept[DISK_FILES];
 	size_t now_count, kept_count;
 	struct disk_change changes[DISK_OPS];

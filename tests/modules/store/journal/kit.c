@@ -20,6 +20,7 @@ static int64_t clock_one(void)
 void kit_begin(struct kit *k)
 {
 	k->disk = disk_new(42);
+	k->disk->block = BLOCK;
 	if (!k->segment_size)
 		k->segment_size = KIT_SEGMENT;
 	test_folder_make(k->folder);

@@ -698,6 +698,7 @@ static void round_run(uint64_t seed, uint64_t steps, uint64_t *crashes, uint64_t
 	rig->seed = rig->random = seed;
 	rig->now = 1000000;
 	rig->disk = disk_new(seed);
+	rig->disk->block = seed % 4 ? BLOCK : 0; /* of one in four nothing goes past the cache */
 	test_folder_make(rig->folder);
 	snprintf(rig->index, sizeof rig->index, "%s/index.db", rig->folder);
 	rig_open(rig);
