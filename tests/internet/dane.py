@@ -158,7 +158,7 @@ class Dane(World):
         assert row["tls"] == "dane (tlsa)", row
         text = self.server.command("explain", "--ip", "127.0.0.1", "--from", "a@client.test",
                                    "--to", "b@bogus.test")
-        assert "TLSA records cannot be known now: mx.bogus.test" in text, text
+        assert "TLSA records cannot be known now: _25._tcp.mx.bogus.test" in text, text
 
     def wrong(self):
         text = self.waits("wrong.test", f'says="3 1 1 {NOBODYS}"', "host_failed", "stage=TLS",
@@ -227,8 +227,8 @@ class Dane(World):
 
     def bogus(self):
         """The key is even right."""
-        self.unknown("bogus.test", 'policy="may (tlsa)" refused=dnssec-invalid',
-                     "its TLSA records cannot be known now: mx.bogus.test")
+        self.unknown("bogus.test", "tls_policy", 'policy="may (tlsa)"', "refused=dnssec-invalid",
+                     "its TLSA records cannot be known now: _25._tcp.mx.bogus.test")
 
     def servfail(self):
         self.unknown("servfail.test", "refused=dnssec-invalid", "SERVFAIL")

@@ -56,13 +56,12 @@ static struct str as_str(struct tmail_str s)
 }
 
 /* RFC 7672 2.1.2, RFC 8460 4.3.2.1: the host cannot be used, for there might be a record. */
-static int unknown(struct tmail_call *call, struct asking *a, const char *what, struct str of,
-	struct tmail_str why)
+static int unknown(
+	struct tmail_call *call, struct asking *a, const char *what, struct tmail_str why)
 {
 	struct buf text = { 0 };
 
-	buf_printf(&text, "its %s cannot be known now: %.*s: %.*s", what, STR_ARG(of),
-		STR_ARG(as_str(why)));
+	buf_printf(&text, "its %s cannot be known now: %.*s", what, STR_ARG(as_str(why)));
 	a->answer->why = copy(call, buf_str(&text));
 	a->answer->result = (struct tmail_str)TMAIL_STR("dnssec-invalid");
 	buf_free(&text);
@@ -98,7 +97,7 @@ static int link_follow(struct tmail_call *call, struct asking *a, const struct t
 	char target[TLSA_NAME_MAX + 1];
 
 	if (d->status == TMAIL_TRY_LATER)
-		return unknown(call, a, "alias", end_of(a), d->why);
+		return unknown(call, a, "alias", d->why);
 	a->whole = d->status != TMAIL_OK;
 	if (a->whole || !d->secure || d->records.count == 0 ||
 		!dns_name(as_str(*TMAIL_AT(struct tmail_str, d->records, 0)), 0, target) ||
@@ -106,8 +105,7 @@ static int link_follow(struct tmail_call *call, struct asking *a, const struct t
 		return a->followed(call, a);
 	a->end_len = strlen(target);
 	memcpy(a->end, target, a->end_len);
-	return ++a->links > LINKS_MAX ? unknown(call, a, "alias", end_of(a), many)
-				      : follow_on(call, a);
+	return ++a->links > LINKS_MAX ? unknown(call, a, "alias", many) : follow_on(call, a);
 }
 
 static void link_known(struct tmail_call *call, void *ctx, const struct tmail_dns_answer *dns)
@@ -198,7 +196,7 @@ static int records_judge(
 	struct tmail_call *call, struct asking *a, const struct tmail_dns_answer *dns)
 {
 	if (dns->status == TMAIL_TRY_LATER)
-		return unknown(call, a, "TLSA records", as_str(a->bases[a->base]), dns->why);
+		return unknown(call, a, "TLSA records", dns->why);
 	if (dns->status == TMAIL_OK && dns->secure && dns->records.count > 0)
 		return records_hold(call, a, &dns->records);
 	a->base++;
