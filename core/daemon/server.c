@@ -15,6 +15,7 @@
 #include "host/service.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/memory.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -302,6 +303,7 @@ static bool loops_start(const struct settings *settings, struct why *why)
 	unsigned count = (unsigned)settings->top.threads;
 	char name[16];
 
+	memory_keep();
 	if (count == 0)
 		count = processors > 0 ? (unsigned)processors : 1;
 	server.loops = must_alloc((count + 1) * sizeof *server.loops);

@@ -50,4 +50,27 @@ START_TEST(what_was_freed_in_the_middle_goes_back_to_the_kernel)
 }
 END_TEST
 
-TEST_MAIN("sys/memory", what_was_freed_in_the_middle_goes_back_to_the_kernel)
+START_TEST(what_is_freed_at_the_end_is_kept_up_to_some_megabytes)
+{
+	enum { SOME = 512 };
+	static char *piece[SOME];
+	long full;
+
+	memory_keep();
+	for (int i = 0; i < SOME; i++) {
+		piece[i] = malloc(PIECE);
+		memset(piece[i], i, PIECE);
+	}
+	full = resident();
+	for (int i = SOME; i-- > 0;)
+		free(piece[i]);
+	if (!SANITIZED)
+		ck_assert_int_gt(resident(), full - SOME / 2 * (PIECE / 1024));
+	memory_give_back();
+	if (!SANITIZED)
+		ck_assert_int_lt(resident(), full - SOME / 2 * (PIECE / 1024));
+}
+END_TEST
+
+TEST_MAIN("sys/memory", what_was_freed_in_the_middle_goes_back_to_the_kernel,
+	what_is_freed_at_the_end_is_kept_up_to_some_megabytes)
