@@ -318,6 +318,7 @@ static bool host_go(struct attempt *a, bool address_secure)
 	struct queue_loop *ql = a->lane->ql;
 
 	policy_free(&a->policy);
+	a->reloads = ql->reloads;
 	a->policy = policy_new(ql->loop, queue_generation_now(ql), queue_settings_now(ql),
 		a->lane->route, hop_now(a), address_secure);
 	return !policy_find(a->policy, policy_found, a) || policy_go(a);

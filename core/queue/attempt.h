@@ -38,7 +38,8 @@ struct attempt {
 	struct client *client;
 	struct str host; /* "name[address]:port", in host_text */
 	char host_text[320];
-	unsigned sent; /* transactions on this connection */
+	unsigned sent;    /* transactions on this connection */
+	unsigned reloads; /* the loop's, when it was decided what is demanded of the host */
 	int64_t since,
 		send_at;      /* loop_now: it looks for a host, or is connected; the last of them */
 	struct deadline late; /* it is idle for too long; it hangs; or no host is left */

@@ -281,6 +281,20 @@ static bool enough_opening(struct send_lane *l)
 	return l->opening >= (lane_limits(l)->rate_count ? 1 : l->line.count);
 }
 
+/* What was open before a reload may be less than what is demanded now. */
+static bool is_outdated(const struct attempt *a)
+{
+	return a->reloads != a->lane->ql->reloads;
+}
+
+static struct attempt *idle_outdated(struct send_lane *l)
+{
+	LIST_EACH(struct attempt, a, &l->idle, link)
+		if (is_outdated(a))
+			return a;
+	return NULL;
+}
+
 /* Parcels to connections, as far as there are some or may be more. */
 static void lane_serve(struct send_lane *l)
 {
@@ -288,7 +302,12 @@ static void lane_serve(struct send_lane *l)
 
 	while ((p = line_first(&l->line)) != NULL) {
 		bool bound = p->hosts_tried > 0;
+		struct attempt *old = idle_outdated(l);
 
+		if (old) {
+			lane_idle_ended(l, old);
+			continue;
+		}
 		if (parcel_is_stopped(l, p)) {
 			parcel_untouched(l, p);
 			continue;
@@ -361,7 +380,8 @@ static bool attempt_is_spent(struct send_lane *l, const struct attempt *a)
 	const struct queue_settings *settings = queue_settings_now(l->ql);
 	int64_t age = loop_now(l->ql->loop) - a->since;
 
-	if (a->sent >= lane_limits(l)->messages || l->open > lane_limits(l)->connections)
+	if (a->sent >= lane_limits(l)->messages || l->open > lane_limits(l)->connections ||
+		is_outdated(a))
 		return true;
 	if (settings->max_connection_time > 0 && age >= settings->max_connection_time * 1000)
 		return true;

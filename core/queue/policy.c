@@ -99,8 +99,9 @@ static void key_make(struct policy *p)
 {
 	struct buf key = { 0 };
 
-	buf_printf(&key, "%.*s %d%d %.*s", STR_ARG(p->hop->rest_key), (int)p->level, p->implicit,
-		STR_ARG(p->hop->login));
+	buf_printf(&key, "%.*s %d%d%d %.*s %016llx", STR_ARG(p->hop->rest_key), (int)p->level,
+		p->implicit, p->wanted.authenticate, STR_ARG(p->hop->login),
+		(unsigned long long)str_hash(p->hop->password));
 	for (size_t i = 0; i < p->wanted.name_count; i++)
 		buf_printf(&key, " %.*s", STR_ARG(p->wanted.names[i]));
 	for (size_t i = 0; i < p->wanted.tlsa_count; i++)

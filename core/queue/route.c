@@ -68,9 +68,10 @@ static void route_seal(struct route *r)
 
 		h->rest_key = arena_printf(r->arena, "%.*s:%u %.*s",
 			STR_ARG(arena_str_lower(r->arena, h->host)), h->port, STR_ARG(h->source));
-		buf_printf(&key, "\n%u %u %u %u %d%d %.*s %.*s", h->priority, h->weight,
+		buf_printf(&key, "\n%u %u %u %u %d%d %.*s %.*s %016llx", h->priority, h->weight,
 			(unsigned)h->protocol, h->tls, h->secure, h->login_clear,
-			STR_ARG(h->rest_key), STR_ARG(h->login));
+			STR_ARG(h->rest_key), STR_ARG(h->login),
+			(unsigned long long)str_hash(h->password));
 	}
 	buf_printf(&key, "\n%u %u %u/%u", r->limits.connections, r->limits.messages,
 		r->limits.rate_count, r->limits.rate_ms);

@@ -31,6 +31,7 @@ struct queue_loop {
 	struct generation *generation; /* in force, a reference */
 	int64_t generation_seen;       /* loop_now when it was looked for */
 	unsigned generation_turn;      /* another number with each */
+	unsigned reloads;              /* connections of before are of no more use */
 	struct subject subject;        /* to ask the store what it answers at once */
 	struct link commits, spools;   /* of sessions of this loop, under way */
 	struct map works;              /* struct work by id */

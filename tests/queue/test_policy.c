@@ -344,6 +344,28 @@ START_TEST(smtps_is_tls_from_the_first_octet)
 }
 END_TEST
 
+START_TEST(settings_that_demand_more_do_not_go_on_with_what_was_open)
+{
+	struct queue_settings settings;
+	struct peer *peer;
+
+	begin();
+	peer = peer_server(NULL, 0, 0);
+	open_house("", HOUSE_ROUTER, peer);
+	settings = house.settings;
+	settings.idle_timeout = 3600000;
+	house_reload(0, settings);
+	house_sends("s@x.org", "a@example.com");
+	delivered(peer, 1);
+	settings.tls = TMAIL_TLS_ENCRYPT - TMAIL_TLS_NONE;
+	house_reload(1, settings);
+	house_sends("s@x.org", "a@example.com");
+	deferred(1, "TLS is required, and STARTTLS is not offered");
+	ck_assert_uint_eq(peer_messages(peer), 1);
+	end(peer);
+}
+END_TEST
+
 /* ---- the domain does ----------------------------------------------------------------------- */
 
 START_TEST(what_a_domain_wants_is_asked_of_modules_and_holds)
@@ -582,6 +604,59 @@ START_TEST(a_refused_login_waits_and_is_in_nobodys_way)
 }
 END_TEST
 
+/* To as many domains as it takes to be on every loop: each has its own idea of who rests. */
+enum { EVERYWHERE = 8 };
+
+static void sends_everywhere(const char *below)
+{
+	for (unsigned i = 0; i < EVERYWHERE; i++) {
+		char to[32];
+
+		snprintf(to, sizeof to, "a@%u.%s", i, below);
+		house_sends("s@x.org", to);
+	}
+}
+
+START_TEST(another_password_is_tried_at_once)
+{
+	const struct peer_rule rules[] = { EHLO_AUTH };
+	struct peer *peer;
+
+	begin();
+	peer = login_peer(rules, 1);
+	open_house("", HOUSE_ROUTER, peer);
+	with_login("a wrong one");
+	sends_everywhere("one.example");
+	for (unsigned i = 0; i < EVERYWHERE; i++)
+		deferred(i, "login refused: 535");
+	house_routes[0].password = SASL_PASSWORD;
+	sends_everywhere("two.example");
+	delivered(peer, EVERYWHERE);
+	end(peer);
+}
+END_TEST
+
+START_TEST(who_cannot_be_proven_does_not_rest_for_whom_that_is_enough)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", KNOWN, peer);
+	known[0] = (struct known){ .policy = TMAIL_TLS_DANE };
+	tlsa_of(&side.leaf, &known[0]);
+	known[0].tlsa[0] = 1; /* a record of the web's: any key will do, but not for all */
+	house_routes[0].tls = TMAIL_TLS_DANE;
+	sends_everywhere("one.example");
+	for (unsigned i = 0; i < EVERYWHERE; i++)
+		deferred(i, "no usable TLSA record");
+	house_routes[0].tls = TMAIL_TLS_UNSET;
+	sends_everywhere("one.example");
+	delivered(peer, EVERYWHERE);
+	end(peer);
+}
+END_TEST
+
 START_TEST(without_tls_a_login_waits_unless_the_route_allows_it)
 {
 	const struct peer_rule rules[] = { { "EHLO", "250-peer\r\n250 AUTH PLAIN", 0 } };
@@ -611,10 +686,13 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	a_route_demands_encryption_or_a_name_or_nothing,
 	who_fails_at_what_one_route_demands_does_not_rest_for_the_others,
 	a_destination_is_told_by_the_nearest_pattern_that_speaks_of_tls,
-	the_setting_for_all_is_what_is_left, smtps_is_tls_from_the_first_octet,
-	what_a_domain_wants_is_asked_of_modules_and_holds,
+	the_setting_for_all_is_what_is_left,
+	settings_that_demand_more_do_not_go_on_with_what_was_open,
+	smtps_is_tls_from_the_first_octet, what_a_domain_wants_is_asked_of_modules_and_holds,
 	a_policy_that_cannot_be_known_is_no_leave_to_send,
 	a_policy_that_is_only_tried_reports_and_sends, a_server_without_tls_is_reported,
 	who_is_named_by_an_administrator_is_not_asked_about, records_of_dane_hold,
 	a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
+	another_password_is_tried_at_once,
+	who_cannot_be_proven_does_not_rest_for_whom_that_is_enough,
 	without_tls_a_login_waits_unless_the_route_allows_it)
