@@ -178,8 +178,11 @@ bool credentials_make(struct tmail_call *call, struct str password, struct crede
 
 bool credentials_are_current(const struct users_conf *conf, const struct account *account)
 {
-	return password_is_current(&conf->cost, of(account->password)) &&
-		(account->scram.len > 0) == users_has(conf, STR("SCRAM-SHA-256")) &&
+	bool scram = users_has(conf, STR("SCRAM-SHA-256"))
+		? scram_is_current(of(account->scram), conf->scram_iterations)
+		: account->scram.len == 0;
+
+	return scram && password_is_current(&conf->cost, of(account->password)) &&
 		(account->cram.len > 0) == users_has(conf, STR("CRAM-MD5"));
 }
 

@@ -67,6 +67,14 @@ bool scram_keys(struct str password, int64_t iterations, char out[SCRAM_TEXT])
 	return ok;
 }
 
+bool scram_is_current(struct str stored, int64_t iterations)
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof wanted, PREFIX "%lld,", (long long)iterations);
+	return str_starts(stored, str_c(wanted));
+}
+
 static void derive(
 	const uint8_t secret[SCRAM_SECRET], char what, struct str login, void *out, size_t len)
 {

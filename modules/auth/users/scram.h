@@ -15,6 +15,8 @@ enum { SCRAM_TEXT = 192, SCRAM_SECRET = 32 };
 
 /* Takes as long as the iterations do; false: no memory, or a password that SASLprep forbids. */
 bool scram_keys(struct str password, int64_t iterations, char out[SCRAM_TEXT]);
+/* Of that many? One count for all, else it tells who exists: those of nobody have it. */
+bool scram_is_current(struct str stored, int64_t iterations);
 /* Keys that nobody has the password of, always the same for a login: who asks cannot tell them
  * from those of somebody. The secret is of the installation. */
 void scram_keys_nobody(const uint8_t secret[SCRAM_SECRET], struct str login, int64_t iterations,
