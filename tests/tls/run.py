@@ -8,9 +8,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -290,6 +292,44 @@ def broken():
         server.lines.wait(r"\bserving\b", 2)
 
 
+def gone():
+    """Files that are cut short or vanish change nothing; a server that dies meanwhile is back by itself
+    when they are."""
+    with tmail(start=False) as server:
+        first = serial(server.ports[1])
+        path = os.path.join(server.folder, "mx.pem")
+        with open(path, encoding="ascii") as f:
+            text = f.read()
+        for n, (half, why) in enumerate((("", "no start line"), (text[:200], "bad end line"),
+                                         (text + text[:200], "bad end line")), 1):
+            with open(path, "w", encoding="ascii") as f:
+                f.write(half)
+            server.lines.wait(rf"certificates_refused why=.*mx\.pem: {why}",
+                              n - 1 if why == "bad end line" else n)
+            assert serial(server.ports[1]) == first
+        os.unlink(path)
+        server.lines.wait(r"certificates_refused why=.*mx\.pem: No such file")
+        assert serial(server.ports[1]) == first
+        os.kill(int(server.status()["pid"]), signal.SIGKILL)
+        server.lines.wait(r"start_failed why=.*mx\.pem: No such file")
+        AUTHORITY.sign(os.path.join(server.folder, "mx"), "mx.test")
+        server.lines.wait(r"\bserving\b", 2)
+        assert serial(server.ports[1]) != first
+
+
+def linked():
+    """Links that are set anew, one after the other, as certbot does."""
+    with tmail(start=False) as server:
+        for name in ("one", "two"):
+            AUTHORITY.sign(os.path.join(server.folder, name), "mx.test")
+            before = serial(server.ports[1])
+            for end in (".pem", ".key"):
+                link = os.path.join(server.folder, "mx" + end)
+                os.symlink(name + end, link + ".new")
+                os.replace(link + ".new", link)
+            wait_for(lambda: serial(server.ports[1]) != before, what="the new certificate")
+
+
 def of_root():
     """A key that only root can read, for a server that is not root."""
     if not ROOT:
@@ -367,16 +407,52 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+class Handshake:
+    """A client's part of one, flight by flight, over a connection that can be torn anywhere."""
+
+    def __init__(self, server, implicit, version):
+        context = ssl._create_unverified_context()
+        context.maximum_version = version
+        self.came, self.goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.side = context.wrap_bio(self.came, self.goes, server_hostname="mx.test")
+        self.socket = socket.create_connection(("127.0.0.1", server.ports[1 if implicit else 0]), 60)
+        if not implicit:
+            for line, code in ((b"", b"220"), (b"EHLO client.test\r\n", b"250"),
+                               (b"STARTTLS\r\n", b"220")):
+                self.socket.sendall(line)
+                said = self.socket.recv(65536)
+                assert said.startswith(code), said
+
+    def flight(self):
+        """What is to be sent next; after all of it, True: the handshake is over for the client."""
+        try:
+            self.side.do_handshake()
+            return self.goes.read(), True
+        except ssl.SSLWantReadError:
+            return self.goes.read(), False
+
+    def tear(self, flight, octets):
+        """Ends in front of that octet of that flight, or behind the handshake if it is shorter."""
+        over = False
+        for n in range(flight + 1):
+            sent, over = self.flight()
+            self.socket.sendall(sent[:octets] if n == flight else sent)
+            if n < flight and not over:
+                answer = self.socket.recv(65536)
+                assert answer[:1] == b"\x16", answer
+                self.came.write(answer)
+        if octets % 2:  # with a reset
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
 def torn(server):
     """Handshakes that end in the middle leave neither descriptors nor memory behind."""
     pid = server.status()["pid"]
 
     def tear(n):
-        session = Session(server.port)
-        session.expect("EHLO client.test", 250)
-        session.expect("STARTTLS", 220)
-        session.send(bytes.fromhex("16030100c8010000c40303")[:1 + n % 11])
-        session.close()
+        version = ssl.TLSVersion.TLSv1_3 if n & 1 else ssl.TLSVersion.TLSv1_2
+        Handshake(server, n & 2, version).tear(n >> 2 & 1, (0, 1, 5, 6, 40, 79, 10000)[n % 7])
 
     def round_of(count):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -423,7 +499,8 @@ def main():
     finally:
         server.close()
     cases_run((("certificates by name", by_name), ("a renewed certificate", renewed),
-               ("a broken one", broken), ("a key of root's", of_root),
+               ("a broken one", broken), ("one that is gone", gone), ("links", linked),
+               ("a key of root's", of_root),
                ("one of our own making", made), ("none at all", missing)))
     AUTHORITY.close()
     return cases.end()
