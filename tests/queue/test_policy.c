@@ -18,11 +18,12 @@ static struct known {
 	int status;
 	uint32_t policy;
 	const char *name; /* of the certificate */
-	bool pending, wrong;
+	bool pending, wrong, silent;
 	uint8_t tlsa[64];
 	size_t tlsa_len;
 } known[2];
 static _Atomic unsigned asked[2], order, first_asked;
+static struct tmail_call *_Atomic unanswered; /* of who is silent */
 static struct tmail_tls_policy_ask last;
 static char last_domain[64], last_host[64];
 /* Reports: a line each. */
@@ -67,6 +68,10 @@ static int policy_ask(struct tmail_call *call, const void *question, void *answe
 	if (known[n].tlsa_len) {
 		list[1] = (struct tmail_str){ (const char *)known[n].tlsa, known[n].tlsa_len };
 		out->tlsa = (struct tmail_list){ &list[1], 1, sizeof *list };
+	}
+	if (known[n].silent) {
+		unanswered = call;
+		return TMAIL_PENDING;
 	}
 	if (known[n].pending) {
 		pthread_t thread;
@@ -427,6 +432,27 @@ START_TEST(a_policy_that_cannot_be_known_is_no_leave_to_send)
 }
 END_TEST
 
+START_TEST(a_policy_that_is_not_known_in_time_is_none_either)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("",
+		HOUSE_ROUTER "{ module = \"test/sts\"; },"
+			     "{ module = \"test/dane\"; timeout = \"20ms\"; },",
+		peer);
+	known[0].silent = true;
+	house_sends("s@x.org", "a@one.example");
+	deferred(0, "TLS policy could not be learned in time");
+	ck_assert_uint_eq(peer_connections(peer), 0);
+	ck_assert_uint_eq(asked[1], 0);
+	ck_assert_int_eq(unanswered->host->resume(unanswered, TMAIL_OK), TMAIL_LATE);
+	known[0].silent = false;
+	end(peer);
+}
+END_TEST
+
 START_TEST(a_policy_that_is_only_tried_reports_and_sends)
 {
 	struct peer *peer;
@@ -690,6 +716,7 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	settings_that_demand_more_do_not_go_on_with_what_was_open,
 	smtps_is_tls_from_the_first_octet, what_a_domain_wants_is_asked_of_modules_and_holds,
 	a_policy_that_cannot_be_known_is_no_leave_to_send,
+	a_policy_that_is_not_known_in_time_is_none_either,
 	a_policy_that_is_only_tried_reports_and_sends, a_server_without_tls_is_reported,
 	who_is_named_by_an_administrator_is_not_asked_about, records_of_dane_hold,
 	a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
