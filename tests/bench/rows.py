@@ -192,7 +192,7 @@ def all_rows():
         Logins("auth_tls", "accept, STARTTLS and AUTH PLAIN, one message each", 4000, tls="starttls",
                wanted=(Wanted("postfix", 2),)),
         Logins("auth_hashed", "… each password hashed, none remembered", 300, tls="starttls",
-               users='remember = "0";', wanted=(Wanted("postfix", 1),)),
+               users='remember = "0";'),
         flood,
         Part(flood, "flood_logins", "… logins beside it, one message each", "logins_ratio",
              "of without", 2, (Wanted(None, 0.5),)),
