@@ -173,7 +173,7 @@ void rows_sweep(struct tmail_call *call, struct str day)
 		told(call, true, result.why);
 }
 
-/* ---- read -------------------------------------------------------------------------------------- */
+/* ---- read ----------------------------------------------------------------------------- */
 
 struct reading {
 	rows_seen *seen;

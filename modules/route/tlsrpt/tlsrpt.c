@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * route/tlsrpt: counts how TLS went on the way to other domains (for reports of RFC 8460). Is told of
+ * route/tlsrpt: counts how TLS went on the way to other domains (for reports, RFC 8460). Is told of
  * each session by the core, and owns the table tlsrpt_sessions. It decides nothing, and what it
  * cannot count or write stops no mail. The page for administrators is tlsrpt.md.
  */
@@ -16,7 +16,7 @@
 
 enum { DETAILS_MAX = 200, SECOND = 1000000, SWEEP_EVERY = 3600 };
 
-/* ---- days ------------------------------------------------------------------------------------- */
+/* ---- days ----------------------------------------------------------------------------- */
 
 struct str day_text(int64_t seconds, char room[DAY_TEXT])
 {
@@ -41,7 +41,7 @@ bool day_valid(struct str day)
 	return end && !*end && str_equal(day_text((int64_t)timegm(&parts), back), day);
 }
 
-/* ---- told ------------------------------------------------------------------------------------- */
+/* ---- told ----------------------------------------------------------------------------- */
 
 /* Details are the words of a library, or of a server: whatever they are, a line of ASCII. */
 static int report(struct tmail_call *call, const void *question, void *answer)
@@ -77,7 +77,7 @@ static int report(struct tmail_call *call, const void *question, void *answer)
 	return TMAIL_OK;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------- */
 
 static enum tmail_verdict tick(struct tmail_call *call, const union tmail_event *event)
 {
