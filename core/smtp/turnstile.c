@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two gates behind one lock, each with a list in the order of ranks; within a rank first come, first
- * served. What must hold: `inside` of a gate counts those who passed and have not left, also those who were told by a
- * task that has not run yet.
+ * Two gates behind one lock, each with a list in the order of ranks; within a rank first come,
+ * first served. What must hold: `inside` of a gate counts those who passed and have not left, also
+ * those who were told by a task that has not run yet.
  */
 #include "smtp/turnstile.h"
 
