@@ -26,8 +26,8 @@ bool schedule_give_back(void);
 /* Something in the store is, or will be, due. Any thread. */
 void schedule_due_at(int64_t due);
 /* A claim that found enough took so many microseconds of the processor, and so many fresh messages
- * came since the one before: the microseconds until the next, so that what is tried again, whose
- * other costs are in proportion, leaves most of the time to what is fresh; none where nothing is. */
+ * came meanwhile: microseconds until the next. The other costs of what is tried again are in
+ * proportion, so most of the time is left to what is fresh; where nothing is, there is no rest. */
 int64_t schedule_rest(int64_t spent, uint32_t claimed, uint32_t fresh);
 /* A work of this loop has ended. */
 void schedule_work_ended(struct queue_loop *ql);
