@@ -40,7 +40,7 @@ class Counted(World):
     def __init__(self, build, pki):
         key = pki.own("nobody.example")
         self.right = key.tlsa(3, 1, 1)
-        self.zone, self.path = [], None
+        self.zone = []
         for name in ("plain", "again", "kept", "killed", "explained"):
             self.domain(name, KEY)
         for name in ("clear", "routed"):
@@ -186,13 +186,9 @@ class Counted(World):
     def sessions(self, domain):
         return sum(row["sessions"] for row in self.rows(domain))
 
-    @contextlib.contextmanager
-    def table(self):
-        """The database itself, while the server is stopped."""
-        self.path, = [path for path in glob.glob(self.server.folder + "/**/*", recursive=True)
-                      if has_table(path)]
-        with contextlib.closing(sqlite3.connect(self.path)) as database, database:
-            yield database
+    @property
+    def path(self):
+        return self.server.folder + "/db/tmail.db"
 
     def written(self):
         """Of a copy: the server lets nobody else at its own."""
@@ -225,7 +221,7 @@ class Counted(World):
         assert self.server.stop() == 0
         past = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 32 * 86400))
         within = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 28 * 86400))
-        with self.table() as database:
+        with contextlib.closing(sqlite3.connect(self.path)) as database, database:
             for day in (past, within):
                 database.execute(
                     "insert into tlsrpt_sessions (tag, day, domain, kind, policy, host, result,"
@@ -246,17 +242,6 @@ class Counted(World):
         self.server.stop(9)
         self.server.start()
         assert self.sessions("killed.test") == 1
-
-
-def has_table(path):
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        if file.read(15) != b"SQLite format 3":
-            return False
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        return bool(database.execute(
-            "select 1 from sqlite_master where name = 'tlsrpt_sessions'").fetchall())
 
 
 def run(cases, build):
