@@ -484,6 +484,30 @@ START_TEST(a_client_may_not_begin_anew_within_tls_1_2)
 }
 END_TEST
 
+/* RFC 8446 4.6.3: each asks for one in return. */
+static bool new_keys(void)
+{
+	return SSL_key_update(raw, SSL_KEY_UPDATE_REQUESTED) && SSL_do_handshake(raw) == 1;
+}
+
+START_TEST(keys_may_change_on_the_way_in_both_directions)
+{
+	secure_set_up();
+	owner.answer = STR("250 ok\r\n");
+	for (int i = 0; i < 10; i++) {
+		ck_assert(new_keys());
+		raw_send(STR("NOOP\r\n"));
+		ck_assert(str_equal(raw_receive(8), owner.answer));
+		/* also between a request and its reply */
+		raw_send(STR("NOOP\r\n"));
+		ck_assert(new_keys());
+		ck_assert(str_equal(raw_receive(8), owner.answer));
+	}
+	ck_assert_uint_eq(owner.seen.len, 120);
+	secure_tear_down();
+}
+END_TEST
+
 /* ---- both sides ours --------------------------------------------------------------------- */
 
 START_TEST(a_stream_is_a_client_of_a_stream)
@@ -538,4 +562,4 @@ TEST_MAIN("net/stream: tls", a_request_is_shown_in_clear_and_its_reply_sent_encr
 	a_connection_that_ends_in_the_handshake_is_an_error,
 	what_waits_for_a_handshake_is_not_waited_for_at_the_end,
 	a_thousand_torn_handshakes_leave_nothing_behind, a_client_may_not_begin_anew_within_tls_1_2,
-	a_stream_is_a_client_of_a_stream)
+	keys_may_change_on_the_way_in_both_directions, a_stream_is_a_client_of_a_stream)
