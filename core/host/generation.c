@@ -47,6 +47,7 @@ static void instances_forget(struct generation *g)
 static void generation_free(struct generation *g)
 {
 	instances_forget(g);
+	generation_ref(g); /* who asks as it stops is not the last to hold it, and ends it again */
 	instances_end(g);
 	generation_order_free(g);
 	free(g->instances);

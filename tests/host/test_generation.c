@@ -13,6 +13,7 @@ struct conf {
 	struct tmail_str text;
 };
 static char text_seen[32];
+static int asked_at_stop = -1;
 
 static int start(struct tmail_call *call)
 {
@@ -25,6 +26,7 @@ static void stop(struct tmail_call *call)
 {
 	ck_assert_int_eq(*(int *)call->self, 1);
 	stops++;
+	asked_at_stop = call->host->ask(call, "nobody", 1, NULL, NULL);
 }
 static enum tmail_verdict hook(struct tmail_call *call, const union tmail_event *event)
 {
@@ -170,6 +172,19 @@ START_TEST(the_main_thread_reaps_what_nobody_holds)
 }
 END_TEST
 
+START_TEST(a_module_that_asks_as_it_stops_does_not_end_its_generation_again)
+{
+	begin();
+	world_run(&world, finish_and_stop);
+	generation_reap();
+	ck_assert_int_eq(stops, 1);
+	ck_assert_int_eq(asked_at_stop, TMAIL_UNSUPPORTED);
+	ck_assert(generation_wait_gone(0));
+	loop_free(&world.loop);
+	problems_free(&world.problems);
+}
+END_TEST
+
 START_TEST(generations_are_numbered_and_keep_what_they_were_made_with)
 {
 	static const char *const nowhere[] = { NULL };
@@ -197,4 +212,5 @@ TEST_MAIN("host/generation", an_instance_whose_settings_are_the_same_is_handed_o
 	an_instance_whose_settings_changed_is_a_new_one_and_the_old_ends_with_its_sessions,
 	a_configuration_that_does_not_check_leaves_the_old_in_force,
 	the_main_thread_reaps_what_nobody_holds,
+	a_module_that_asks_as_it_stops_does_not_end_its_generation_again,
 	generations_are_numbered_and_keep_what_they_were_made_with)
