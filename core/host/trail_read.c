@@ -112,9 +112,10 @@ static bool is_about(const struct search *s, const struct trail_event *e)
 	return tied && !message;
 }
 
-/* Of a message: what its events also name. */
-static void ties_learn(struct search *s, const struct trail_event *e)
+/* Of a message: what its events also name. Whether something was new. */
+static bool ties_learn(struct search *s, const struct trail_event *e)
 {
+	size_t before = s->ties.len;
 	bool ours = false;
 
 	for (size_t i = 0; i < e->count; i++)
@@ -126,6 +127,7 @@ static void ties_learn(struct search *s, const struct trail_event *e)
 		if (f->kind == LOG_KIND_ID && !names_message(f) && !is_tied(s, f->id))
 			buf_add(&s->ties, str_make((const char *)&f->id, sizeof f->id));
 	}
+	return s->ties.len > before;
 }
 
 static int64_t time_of(struct id id)
@@ -206,15 +208,20 @@ static bool loss_matters(const struct search *s, const struct trail_event *e)
 	return e->time >= earliest(s) && (!s->over || e->time <= s->last);
 }
 
-static void tell(const struct search *s, struct ring_reader *r,
+/* The file is written meanwhile: what is tied to something that the first walk did not meet would
+ * be told in part, so it ends the second. */
+static void tell(struct search *s, struct ring_reader *r,
 	void (*each)(void *ctx, const struct trail_event *event), void *ctx)
 {
 	struct trail_event e;
 
 	walk_begin(s, r);
-	while (event_next(r, &e))
+	while (event_next(r, &e)) {
+		if (!e.lost && ties_learn(s, &e))
+			return;
 		if (e.lost ? loss_matters(s, &e) : is_about(s, &e))
 			each(ctx, &e);
+	}
 }
 
 enum trail_found trail_read(const char *path, struct id id,

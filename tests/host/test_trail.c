@@ -94,6 +94,41 @@ START_TEST(a_message_has_its_own_events_and_those_of_its_session_and_connections
 }
 END_TEST
 
+static struct id busy, late;
+
+/* While it is read the message goes on, over a connection that nobody has heard of. */
+static void tell_and_write(void *ctx, const struct trail_event *e)
+{
+	if (told.len == 0) {
+		log_event(LEVEL_DEBUG, NULL, "connected", LOG_ID("connection", late));
+		log_event(LEVEL_DEBUG, NULL, "sending", LOG_ID("id", busy),
+			LOG_ID("connection", late));
+		log_event(LEVEL_INFO, NULL, "delivered", LOG_ID("id", busy));
+		trail_flush();
+	}
+	tell(ctx, e);
+}
+
+START_TEST(what_is_written_meanwhile_is_told_whole_or_not_at_all)
+{
+	static const char noise[1000];
+
+	set_up();
+	busy = made(), late = made();
+	log_event(LEVEL_INFO, NULL, "accepted", LOG_ID("id", busy));
+	for (int i = 0; i < 200; i++) { /* more than is read at once */
+		log_event(LEVEL_INFO, NULL, "noise", LOG_ID("id", made()),
+			LOG_STR("text", str_make(noise, sizeof noise)));
+		trail_flush();
+	}
+	ck_assert_int_eq(trail_read(path, busy, tell_and_write, NULL, &kept, &why), TRAIL_FOUND);
+	ck_assert_str_eq(buf_c(&told), " accepted");
+	ck_assert_int_eq(trail_of(busy), TRAIL_FOUND);
+	ck_assert_str_eq(buf_c(&told), " accepted connected sending delivered");
+	tear_down();
+}
+END_TEST
+
 static int64_t got_at;
 
 static void keep(void *ctx, const struct trail_event *e)
@@ -306,6 +341,7 @@ START_TEST(every_verdict_is_told_with_its_point_and_its_words)
 END_TEST
 
 TEST_MAIN("host/trail", a_message_has_its_own_events_and_those_of_its_session_and_connections,
+	what_is_written_meanwhile_is_told_whole_or_not_at_all,
 	fields_come_back_as_they_were_and_ids_first, what_is_not_found_is_too_old_or_unknown,
 	it_goes_on_after_a_restart_and_forgets_what_is_overwritten,
 	what_finds_no_room_is_counted_where_it_is_missing, a_made_up_file_does_no_harm,
