@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 
+from dovecot import Dovecot
 from exim import Exim
 from messages import ORDINARY
 from postfix import Postfix
@@ -16,6 +17,13 @@ LOGIN = ("me@client.test", "pass word")
 POSTFIX = """smtpd_tls_security_level = encrypt
 smtpd_tls_cert_file = /etc/postfix/certificate.pem
 smtpd_tls_key_file = /etc/postfix/key.pem
+"""
+# And so that it wants a login, which it asks Dovecot about.
+POSTFIX_LOGINS = """smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{port}
+smtpd_tls_auth_only = yes
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
 """
 
 
@@ -84,8 +92,8 @@ class Secure(Servers):
         assert LOGIN[1] not in text, text
         self.server.command("queue", "discard", message)
 
-    def postfix(self):
-        server = Postfix(self.cache, "maildir", settings=POSTFIX)
+    def postfix(self, more=""):
+        server = Postfix(self.cache, "maildir", settings=POSTFIX + more)
         server.write("/etc/postfix/certificate.pem", self.certificate[0])
         server.write("/etc/postfix/key.pem", self.certificate[1], 0o600)
         return server
@@ -107,6 +115,20 @@ class Secure(Servers):
             self.server.command("routes", "add", "-d", "other.test", "-rh", "127.0.0.1", "-rp",
                                 str(server.port), "--tls", "verify")
             self.waits("other.test", "host_failed", "stage=TLS", "mismatch")
+
+    def logged_in_to_postfix(self):
+        """The right password arrives, a wrong one and none wait or come back."""
+        with Dovecot(self.cache, [(LOGIN[0], "{PLAIN}" + LOGIN[1])]) as accounts:
+            with self.postfix(POSTFIX_LOGINS.format(port=accounts.port)) as server:
+                route = ("--tls", "verify", "-rl", LOGIN[0], "-rpwd")
+                self.secure_route("login.test", server.port, *route, LOGIN[1])
+                self.arrives("login.test", "secured", "logged_in", "mechanism=PLAIN")
+                server.mails(1)
+                self.secure_route("wrong.test", server.port, *route, "another")
+                self.waits("wrong.test", "stage=AUTH", "login refused: 535")
+                self.secure_route("nobody.test", server.port, "--tls", "verify")
+                assert "bounced" in self.story(self.one("nobody.test"), "bounced")
+                assert len(server.mails(1)) == 1
 
     def exim(self, *mechanisms):
         return Exim(self.cache, "maildir", mechanisms=mechanisms, login=LOGIN,
@@ -131,6 +153,7 @@ def run(cases, build, cache):
     try:
         cases.run("through TLS into a Postfix that demands it", secure.into_postfix)
         cases.run("not to a Postfix of another name", secure.not_into_another)
+        cases.run("to a Postfix that demands TLS and a login", secure.logged_in_to_postfix)
         cases.run("to Exim with a login by PLAIN", lambda: secure.log_in("plain", "PLAIN"))
         cases.run("to Exim with a login by LOGIN", lambda: secure.log_in("login", "LOGIN"))
         cases.run("to Exim with a login by CRAM-MD5", lambda: secure.log_in("cram", "CRAM-MD5"))
