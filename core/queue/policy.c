@@ -169,8 +169,8 @@ static bool answer_take(struct policy *p, int status)
 	p->level = answer->policy >= TMAIL_TLS_MAY && answer->policy <= TMAIL_TLS_DANE
 		? (enum tmail_tls_policy)answer->policy
 		: TMAIL_TLS_VERIFY;
-	/* A policy that is only being tried is no reason for less than usual. */
-	if (p->level < p->wide && p->level == TMAIL_TLS_MAY && p->wide != TMAIL_TLS_DANE)
+	/* What a domain asks is no reason for less than usual. */
+	if (p->level < p->wide && p->wide != TMAIL_TLS_DANE)
 		p->level = p->wide;
 	return true;
 }

@@ -469,6 +469,24 @@ START_TEST(a_policy_that_is_only_tried_reports_and_sends)
 }
 END_TEST
 
+START_TEST(what_a_domain_wants_is_never_less_than_usual)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("tls = \"verify\";", KNOWN, peer);
+	house_routes[0].host = "other.localhost";
+	for (unsigned i = 0; i < 2; i++) {
+		known[0] = (struct known){ .policy = i ? TMAIL_TLS_MAY : TMAIL_TLS_ENCRYPT };
+		house_sends("s@x.org", "a@one.example");
+		deferred(i, "hostname mismatch");
+	}
+	ck_assert_uint_eq(peer_messages(peer), 0);
+	end(peer);
+}
+END_TEST
+
 START_TEST(a_server_without_tls_is_reported)
 {
 	struct peer *peer;
@@ -565,6 +583,74 @@ START_TEST(records_of_dane_hold)
 		"bad four.example other.localhost 127.0.0.1 tlsa tlsa-invalid;"
 		"bad five.example other.localhost 127.0.0.1 tlsa tlsa-invalid;"
 		"bad three.example other.localhost  no-policy-found dane-required;");
+	end(peer);
+}
+END_TEST
+
+/* ---- whose name ---------------------------------------------------------------------------- */
+
+static char sni[64];
+
+static int name_wanted(SSL *ssl, int *alert, void *ctx)
+{
+	const char *said = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	(void)alert;
+	(void)ctx;
+	snprintf(sni, sizeof sni, "%s", said ? said : "");
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* 2 1 1, and a server that shows the authority. */
+static struct peer *peer_of_authority(const char *alternatives)
+{
+	tls_side_make(&side, alternatives, true, PKI_DAY);
+	ck_assert(SSL_CTX_add1_chain_cert(side.ctx, side.authority.certificate));
+	SSL_CTX_set_tlsext_servername_callback(side.ctx, name_wanted);
+	return tls_peer(NULL, 0);
+}
+
+static void authority_known(const char *name)
+{
+	known[0] = (struct known){ .policy = TMAIL_TLS_DANE, .name = name };
+	tlsa_of(&side.authority, &known[0]);
+	known[0].tlsa[0] = 2;
+}
+
+START_TEST(an_authority_of_dane_vouches_for_the_host_or_the_domain)
+{
+	struct peer *peer = peer_of_authority("DNS:one.example, DNS:three.example");
+
+	open_house("", KNOWN, peer);
+	authority_known(NULL);
+	house_sends("s@x.org", "a@one.example");
+	delivered(peer, 1);
+	ck_assert_str_eq(sni, "mail.localhost");
+	house_sends("s@x.org", "a@two.example");
+	deferred(1, "hostname mismatch");
+	/* Whom an administrator named is no host of the domain's. */
+	house_routes[0].source_id = 7;
+	house_routes[0].tls = TMAIL_TLS_DANE;
+	house_sends("s@x.org", "a@three.example");
+	deferred(2, "hostname mismatch");
+	end(peer);
+}
+END_TEST
+
+START_TEST(a_server_hears_the_name_under_which_its_records_are)
+{
+	struct peer *peer = peer_of_authority("DNS:real.example");
+
+	open_house("", KNOWN, peer);
+	authority_known("real.example");
+	house_sends("s@x.org", "a@one.example");
+	delivered(peer, 1);
+	ck_assert_str_eq(sni, "real.example");
+	/* What DNS without proof made of the domain's name is not among them. */
+	known[0].name = "other.example";
+	house_sends("s@x.org", "a@real.example");
+	deferred(1, "hostname mismatch");
+	ck_assert_str_eq(sni, "other.example");
 	end(peer);
 }
 END_TEST
@@ -717,9 +803,11 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	smtps_is_tls_from_the_first_octet, what_a_domain_wants_is_asked_of_modules_and_holds,
 	a_policy_that_cannot_be_known_is_no_leave_to_send,
 	a_policy_that_is_not_known_in_time_is_none_either,
-	a_policy_that_is_only_tried_reports_and_sends, a_server_without_tls_is_reported,
-	who_is_named_by_an_administrator_is_not_asked_about, records_of_dane_hold,
-	a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
+	a_policy_that_is_only_tried_reports_and_sends, what_a_domain_wants_is_never_less_than_usual,
+	a_server_without_tls_is_reported, who_is_named_by_an_administrator_is_not_asked_about,
+	records_of_dane_hold, a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
 	another_password_is_tried_at_once,
 	who_cannot_be_proven_does_not_rest_for_whom_that_is_enough,
-	without_tls_a_login_waits_unless_the_route_allows_it)
+	without_tls_a_login_waits_unless_the_route_allows_it,
+	an_authority_of_dane_vouches_for_the_host_or_the_domain,
+	a_server_hears_the_name_under_which_its_records_are)
