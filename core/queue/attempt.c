@@ -272,7 +272,8 @@ static void policy_log(const struct attempt *a)
 	log_event(LEVEL_DEBUG, &a->log, "tls_policy", LOG_STR("host", hop_now(a)->host),
 		LOG_STR("policy", policy_text(p, arena)),
 		LOG_IF(p->text.len, LOG_STR("says", policy_line(p, arena))),
-		LOG_IF(p->refused, LOG_STR("refused", p->result)));
+		LOG_IF(p->refused, LOG_STR("refused", p->result)),
+		LOG_IF(p->why.len, LOG_STR("wrong", p->why)));
 	arena_free(&arena);
 }
 

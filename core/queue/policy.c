@@ -41,7 +41,7 @@ struct str policy_text(const struct policy *p, struct arena *arena)
 
 struct str policy_line(const struct policy *p, struct arena *arena)
 {
-	struct str rest = p->text, line, text = STR("");
+	struct str rest = p->text, line, text = p->about;
 
 	while (str_split(&rest, '\n', &line))
 		text = arena_printf(
@@ -143,29 +143,40 @@ static struct service *service_now(const struct policy *p)
 	return service_find(p->generation, TMAIL_TLS_POLICY, NULL, p->service);
 }
 
+/* What is wrong is for the report, whatever becomes of the mail. */
+static void wrong_take(struct policy *p, const struct tmail_tls_policy_answer *answer)
+{
+	p->kind = arena_str(p->arena, str_tm(answer->kind));
+	p->why = arena_str(p->arena, str_tm(answer->why));
+	p->result = arena_str(p->arena, str_tm(answer->result));
+}
+
 /* True: it has decided. */
 static bool answer_take(struct policy *p, int status)
 {
 	const struct tmail_tls_policy_answer *answer = p->answer;
 
+	if (status == TMAIL_NOT_FOUND && answer->result.len)
+		wrong_take(p, answer);
 	if (status == TMAIL_NOT_FOUND || status == TMAIL_UNSUPPORTED)
 		return false;
 	if (status == TMAIL_LATE)
 		return refuse(
 			p, "4.7.5", STR(""), STR("its TLS policy could not be learned in time"));
-	p->kind = arena_str(p->arena, str_tm(answer->kind));
+	wrong_take(p, answer);
 	if (status != TMAIL_OK)
 		return refuse(p, "4.7.5", str_tm(answer->result),
 			answer->why.len ? str_tm(answer->why)
 					: STR("its TLS policy cannot be known now"));
 	if (p->level == TMAIL_TLS_DANE && answer->policy != TMAIL_TLS_DANE) {
-		p->kind = STR("");
+		p->kind = p->why = p->result = STR("");
 		return false;
 	}
 	/* RFC 7672 2.2: what cannot be used is a reason to encrypt, unless somebody wants more. */
 	p->wanted.authenticate = p->level >= TMAIL_TLS_VERIFY;
 	p->from = "domain";
 	p->text = arena_str(p->arena, str_tm(answer->text));
+	p->about = arena_str(p->arena, str_tm(answer->about));
 	p->level = answer->policy >= TMAIL_TLS_MAY && answer->policy <= TMAIL_TLS_DANE
 		? (enum tmail_tls_policy)answer->policy
 		: TMAIL_TLS_VERIFY;
@@ -310,12 +321,14 @@ static const char *result_of(struct str trouble)
 		struct str words;
 		const char *result;
 	} results[] = {
-		{ STR_INIT("STARTTLS"), "starttls-not-supported" },
+		{ STR_INIT("STARTTLS is not offered"), "starttls-not-supported" },
+		{ STR_INIT("STARTTLS was refused"), "starttls-not-supported" },
 		{ STR_INIT("hostname mismatch"), "certificate-host-mismatch" },
 		{ STR_INIT("has expired"), "certificate-expired" },
 		{ STR_INIT("self-signed"), "certificate-not-trusted" },
 		{ STR_INIT("local issuer"), "certificate-not-trusted" },
 		{ STR_INIT("issuer certificate"), "certificate-not-trusted" },
+		{ STR_INIT("first certificate"), "certificate-not-trusted" },
 		{ STR_INIT("usable TLSA"), "tlsa-invalid" },
 	};
 
@@ -332,7 +345,7 @@ static void told(void *ctx, int status)
 }
 
 static void report_fill(struct policy *p, struct tmail_tls_policy_report *report,
-	struct arena *memory, const struct client *c, struct str trouble)
+	struct arena *memory, const struct client *c, struct str trouble, struct str result)
 {
 	char text[IP_TEXT];
 
@@ -349,23 +362,23 @@ static void report_fill(struct policy *p, struct tmail_tls_policy_report *report
 	report->kind = tm_str(p->kind.len ? arena_str(memory, p->kind) : STR("no-policy-found"));
 	report->text = tm_str(arena_str(memory, p->text));
 	if (trouble.len)
-		report->result = tm_str(
-			p->result.len ? arena_str(memory, p->result) : str_c(result_of(trouble)));
+		report->result =
+			tm_str(result.len ? arena_str(memory, result) : str_c(result_of(trouble)));
 	report->details = tm_str(arena_str(memory, trouble));
 }
 
 void policy_tell(struct policy *p, const struct client *c, const struct client_outcome *failed)
 {
 	const struct tls_facts *facts = c ? client_tls(c) : NULL;
-	struct str trouble = STR("");
+	struct str trouble = STR(""), result = STR("");
 	struct service *s;
 
 	if (!is_public(p) || p->level == TMAIL_TLS_NONE)
 		return;
 	if (failed)
 		trouble = failed->text;
-	else if (p->refused)
-		trouble = p->why;
+	else if (p->refused || p->result.len)
+		trouble = p->why, result = p->result;
 	else if (!facts)
 		trouble = STR("STARTTLS is not offered, or refused");
 	else if (p->kind.len && !facts->verified)
@@ -380,7 +393,7 @@ void policy_tell(struct policy *p, const struct client *c, const struct client_o
 			subject_make(p);
 		memory = service_memory(p->subject);
 		report = ARENA_NEW(memory, struct tmail_tls_policy_report);
-		report_fill(p, report, memory, c, trouble);
+		report_fill(p, report, memory, c, trouble, result);
 		service_ask(s, p->subject, TMAIL_TLS_POLICY_REPORT, report, NULL, told, NULL);
 	}
 }

@@ -17,12 +17,12 @@ const char *policy_name(enum tmail_tls_policy level);
 struct policy {
 	enum tmail_tls_policy level; /* NONE, MAY, ENCRYPT, VERIFY or DANE */
 	bool implicit;               /* TLS from the first octet */
-	bool refused;                /* the host must not be used now, and why */
+	bool refused;                /* the host must not be used now */
 	char enhanced[16];
-	struct str why, result; /* for people; of RFC 8460 4.3 */
+	struct str why, result; /* what is wrong, for people; of RFC 8460 4.3. Empty: nothing */
 	const char *from;       /* "route", "destinations", "domain" or "tls" */
-	struct str kind, text;  /* of what the domain says; else empty */
-	struct tls *tls;        /* NULL: it cannot be spoken, or must not */
+	struct str kind, text, about; /* of what the domain says; else empty */
+	struct tls *tls;              /* NULL: it cannot be spoken, or must not */
 	struct tls_wanted wanted;
 	/* The host, from where, as whom, and all that the check depends on. */
 	struct str key;

@@ -35,7 +35,8 @@ struct tmail_tls_policy_ask {
 };
 
 /* OK: an answer. NOT_FOUND: no policy of this kind. REFUSED: the domain does not want this host
- * used (why); TRY_LATER: it must not be used now (why); both go on with the next host. */
+ * used (why); TRY_LATER: it must not be used now (why); both go on with the next host. `why` and
+ * `result` of the others: what is wrong is reported, and mail goes all the same. */
 struct tmail_tls_policy_answer {
 	uint32_t size;
 	uint32_t policy; /* enum tmail_tls_policy: ENCRYPT, VERIFY or DANE; MAY: with `names`, what
@@ -44,8 +45,9 @@ struct tmail_tls_policy_answer {
 	struct tmail_list tlsa;  /* DANE: of struct tmail_str, RDATA */
 	struct tmail_str kind;   /* of TLS-RPT (RFC 8460 4.2): "tlsa", "sts" */
 	struct tmail_str text;   /* the policy for people, reports and logs, a line a record */
-	struct tmail_str why;    /* REFUSED, TRY_LATER */
+	struct tmail_str why;    /* what is wrong */
 	struct tmail_str result; /* and in the words of RFC 8460 4.3; empty: "validation-failure" */
+	struct tmail_str about;  /* of the policy, for traces: its id */
 };
 
 /* How a handshake went, for TLS-RPT: also where there was no policy. */
