@@ -469,24 +469,6 @@ START_TEST(a_policy_that_is_only_tried_reports_and_sends)
 }
 END_TEST
 
-START_TEST(what_a_domain_wants_is_never_less_than_usual)
-{
-	struct peer *peer;
-
-	begin();
-	peer = tls_peer(NULL, 0);
-	open_house("tls = \"verify\";", KNOWN, peer);
-	house_routes[0].host = "other.localhost";
-	for (unsigned i = 0; i < 2; i++) {
-		known[0] = (struct known){ .policy = i ? TMAIL_TLS_MAY : TMAIL_TLS_ENCRYPT };
-		house_sends("s@x.org", "a@one.example");
-		deferred(i, "hostname mismatch");
-	}
-	ck_assert_uint_eq(peer_messages(peer), 0);
-	end(peer);
-}
-END_TEST
-
 START_TEST(a_server_without_tls_is_reported)
 {
 	struct peer *peer;
@@ -646,11 +628,28 @@ START_TEST(a_server_hears_the_name_under_which_its_records_are)
 	house_sends("s@x.org", "a@one.example");
 	delivered(peer, 1);
 	ck_assert_str_eq(sni, "real.example");
-	/* What DNS without proof made of the domain's name is not among them. */
+	/* And no other name counts beside it. */
 	known[0].name = "other.example";
 	house_sends("s@x.org", "a@real.example");
 	deferred(1, "hostname mismatch");
 	ck_assert_str_eq(sni, "other.example");
+	end(peer);
+}
+END_TEST
+
+START_TEST(who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", HOUSE_ROUTER, peer);
+	house_routes[0].tls = TMAIL_TLS_SMTPS;
+	house_sends("s@x.org", "a@one.example");
+	deferred(0, "handshake failed");
+	house_routes[0].tls = TMAIL_TLS_ENCRYPT;
+	house_sends("s@x.org", "a@two.example");
+	delivered(peer, 1);
 	end(peer);
 }
 END_TEST
@@ -709,6 +708,11 @@ START_TEST(a_refused_login_waits_and_is_in_nobodys_way)
 	house_sends("s@x.org", "b@one.example");
 	deferred(1, "login refused: 535");
 	ck_assert_uint_eq(peer_connections(peer), 1);
+	/* Nor for another one with the same password. */
+	house_routes[0].login = "somebody else";
+	house_sends("s@x.org", "c@one.example");
+	deferred(2, "login refused: 535");
+	ck_assert_uint_eq(peer_connections(peer), 2);
 	house_routes[0].login = NULL;
 	house_sends("s@x.org", "a@two.example");
 	delivered(peer, 1);
@@ -803,11 +807,12 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	smtps_is_tls_from_the_first_octet, what_a_domain_wants_is_asked_of_modules_and_holds,
 	a_policy_that_cannot_be_known_is_no_leave_to_send,
 	a_policy_that_is_not_known_in_time_is_none_either,
-	a_policy_that_is_only_tried_reports_and_sends, what_a_domain_wants_is_never_less_than_usual,
-	a_server_without_tls_is_reported, who_is_named_by_an_administrator_is_not_asked_about,
-	records_of_dane_hold, a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
+	a_policy_that_is_only_tried_reports_and_sends, a_server_without_tls_is_reported,
+	who_is_named_by_an_administrator_is_not_asked_about, records_of_dane_hold,
+	a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
 	another_password_is_tried_at_once,
 	who_cannot_be_proven_does_not_rest_for_whom_that_is_enough,
 	without_tls_a_login_waits_unless_the_route_allows_it,
 	an_authority_of_dane_vouches_for_the_host_or_the_domain,
-	a_server_hears_the_name_under_which_its_records_are)
+	a_server_hears_the_name_under_which_its_records_are,
+	who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough)
