@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * route/mtasts: policies that domains publish on the web say which hosts may be used, and that
- * their certificates must be good (MTA-STS, RFC 8461). How one is found is in discover.c, the grammar
- * in policy.c, what is known in cache.c, rows.c keeps it. The page for administrators is mtasts.md.
+ * their certificates must be good (MTA-STS, RFC 8461). How one is found is in discover.c, the
+ * grammar in policy.c, what is known in cache.c, rows.c keeps it. The page for people: mtasts.md.
  */
 #include "mtasts.h"
 
