@@ -469,6 +469,24 @@ START_TEST(a_policy_that_is_only_tried_reports_and_sends)
 }
 END_TEST
 
+START_TEST(what_a_domain_wants_is_never_less_than_usual)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("tls = \"verify\";", KNOWN, peer);
+	house_routes[0].host = "other.localhost";
+	for (unsigned i = 0; i < 2; i++) {
+		known[0] = (struct known){ .policy = i ? TMAIL_TLS_MAY : TMAIL_TLS_ENCRYPT };
+		house_sends("s@x.org", "a@one.example");
+		deferred(i, "hostname mismatch");
+	}
+	ck_assert_uint_eq(peer_messages(peer), 0);
+	end(peer);
+}
+END_TEST
+
 START_TEST(a_server_without_tls_is_reported)
 {
 	struct peer *peer;
@@ -807,9 +825,9 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	smtps_is_tls_from_the_first_octet, what_a_domain_wants_is_asked_of_modules_and_holds,
 	a_policy_that_cannot_be_known_is_no_leave_to_send,
 	a_policy_that_is_not_known_in_time_is_none_either,
-	a_policy_that_is_only_tried_reports_and_sends, a_server_without_tls_is_reported,
-	who_is_named_by_an_administrator_is_not_asked_about, records_of_dane_hold,
-	a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
+	a_policy_that_is_only_tried_reports_and_sends, what_a_domain_wants_is_never_less_than_usual,
+	a_server_without_tls_is_reported, who_is_named_by_an_administrator_is_not_asked_about,
+	records_of_dane_hold, a_login_goes_through_tls, a_refused_login_waits_and_is_in_nobodys_way,
 	another_password_is_tried_at_once,
 	who_cannot_be_proven_does_not_rest_for_whom_that_is_enough,
 	without_tls_a_login_waits_unless_the_route_allows_it,
