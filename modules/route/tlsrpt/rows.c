@@ -168,9 +168,12 @@ void rows_sweep(struct tmail_call *call, struct str day)
 		.sql = TMAIL_STR("delete from tlsrpt_sessions where day < ?"),
 		.parameters = &value };
 	struct tmail_sql_result result = { .size = sizeof result };
+	struct tlsrpt *t = call->self;
 
+	pthread_mutex_lock(&t->writing);
 	if (call->host->ask(call, TMAIL_SQL, TMAIL_SQL_QUERY, &query, &result) != TMAIL_OK)
 		told(call, true, result.why);
+	pthread_mutex_unlock(&t->writing);
 }
 
 /* ---- read ----------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ struct tlsrpt {
 	pthread_mutex_t writing; /* one writes at a time: who waited finds all of it written */
 	int64_t next_write, next_sweep; /* of TICK: microseconds since 1970 */
 	bool running;                   /* not opened for its commands alone */
-	bool failing;                   /* was told */
+	bool failing;                   /* and that was told; of `writing` */
 };
 
 enum { METRIC_SESSIONS, METRIC_FAILURES, METRIC_DROPPED };
