@@ -176,13 +176,21 @@ bool credentials_make(struct tmail_call *call, struct str password, struct crede
 	return true;
 }
 
-bool credentials_are_current(const struct users_conf *conf, const struct account *account)
+static bool scram_is_right(
+	const struct users_conf *conf, const struct account *account, struct str password)
 {
-	bool scram = users_has(conf, STR("SCRAM-SHA-256"))
-		? scram_is_current(of(account->scram), conf->scram_iterations)
-		: account->scram.len == 0;
+	if (!users_has(conf, STR("SCRAM-SHA-256")))
+		return account->scram.len == 0;
+	if (account->scram.len == 0)
+		return !scram_may(password);
+	return scram_is_current(of(account->scram), conf->scram_iterations);
+}
 
-	return scram && password_is_current(&conf->cost, of(account->password)) &&
+bool credentials_are_current(
+	const struct users_conf *conf, const struct account *account, struct str password)
+{
+	return password_is_current(&conf->cost, of(account->password)) &&
+		scram_is_right(conf, account, password) &&
 		(account->cram.len > 0) == users_has(conf, STR("CRAM-MD5"));
 }
 

@@ -41,24 +41,49 @@ static void keys_write(int64_t iterations, const uint8_t salt[SALT], const char 
 	buf_free_secret(&text);
 }
 
-bool scram_keys(struct str password, int64_t iterations, char out[SCRAM_TEXT])
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+}
+
+/* Of the library; NULL: SASLprep forbids it. */
+static char *prepare(struct str password)
 {
 	char *text = str_dup_c(password), *prepared = NULL;
+
+	if (gsasl_saslprep(text, 0, &prepared, NULL) != GSASL_OK)
+		prepared = NULL;
+	explicit_bzero(text, password.len);
+	free(text);
+	return prepared;
+}
+
+bool scram_may(struct str password)
+{
+	char *prepared = prepare(password);
+	bool may = prepared != NULL;
+
+	wipe(prepared);
+	gsasl_free(prepared);
+	return may;
+}
+
+bool scram_keys(struct str password, int64_t iterations, char out[SCRAM_TEXT])
+{
 	char salted[KEY], client[KEY], server[KEY], stored[KEY];
+	char *prepared = prepare(password);
 	uint8_t salt[SALT];
 	bool ok;
 
 	randombytes_buf(salt, sizeof salt);
-	ok = gsasl_saslprep(text, 0, &prepared, NULL) == GSASL_OK &&
+	ok = prepared &&
 		gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, prepared, (unsigned)iterations,
 			(const char *)salt, sizeof salt, salted, client, server,
 			stored) == GSASL_OK;
 	if (ok)
 		keys_write(iterations, salt, stored, server, out);
-	explicit_bzero(text, password.len);
-	free(text);
-	if (prepared)
-		explicit_bzero(prepared, strlen(prepared));
+	wipe(prepared);
 	gsasl_free(prepared);
 	sodium_memzero(salted, sizeof salted);
 	sodium_memzero(client, sizeof client);

@@ -13,6 +13,8 @@
 
 enum { SCRAM_TEXT = 192, SCRAM_SECRET = 32 };
 
+/* Whether SASLprep allows that password: one that it forbids has no keys. */
+bool scram_may(struct str password);
 /* Takes as long as the iterations do; false: no memory, or a password that SASLprep forbids. */
 bool scram_keys(struct str password, int64_t iterations, char out[SCRAM_TEXT]);
 /* Of that many? One count for all, else it tells who exists: those of nobody have it. */

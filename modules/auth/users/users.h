@@ -69,7 +69,8 @@ struct credentials {
 };
 bool credentials_make(struct tmail_call *call, struct str password, struct credentials *out);
 /* Are they those of the settings? */
-bool credentials_are_current(const struct users_conf *conf, const struct account *account);
+bool credentials_are_current(
+	const struct users_conf *conf, const struct account *account, struct str password);
 /* In place of those that `account` was read with. */
 void credentials_replace(struct tmail_call *call, const struct account *account,
 	const struct credentials *credentials);

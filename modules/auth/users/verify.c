@@ -69,7 +69,7 @@ static void upgrade(struct tmail_call *call, struct account *account, struct str
 {
 	struct credentials fresh;
 
-	if (credentials_are_current(call->conf, account) ||
+	if (credentials_are_current(call->conf, account, password) ||
 		!credentials_make(call, password, &fresh))
 		return;
 	credentials_replace(call, account, &fresh);

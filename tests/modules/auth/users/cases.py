@@ -277,6 +277,17 @@ def rehashed(build):
         assert users.row()[1].startswith("{SCRAM-SHA-256}5000,"), users.row()[1]
 
 
+def without_keys(build):
+    """A password that SCRAM forbids is good for the others, and not hashed anew each time."""
+    password = "bell\x07bell"
+    with Users(build, ALL + ' remember = "0";') as users:
+        users.add(password=password)
+        before = users.row()
+        assert before[1] is None and before[2], before
+        assert users.plain(password=password)[0] == 235
+        assert users.row() == before
+
+
 def keys_where_wanted(build):
     with Users(build, "") as users:
         users.add()
@@ -482,6 +493,7 @@ def run(cases, build):
             ("SCRAM does not tell who exists", alike_in_scram),
             ("what was right is remembered until it changes", remembered),
             ("old hashes become new ones", rehashed),
+            ("a password that SCRAM forbids", without_keys),
             ("keys are stored where they are wanted", keys_where_wanted),
             ("nothing secret is told or kept", nothing_secret_is_told),
             ("fail2ban finds the client", fail2ban),
