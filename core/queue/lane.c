@@ -193,11 +193,6 @@ static struct parcel *parcel_for(struct send_lane *l, const struct attempt *a)
 
 /* ---- connections ----------------------------------------------------------------------- */
 
-static unsigned busy_connections(const struct queue_loop *ql)
-{
-	return ql->connections - ql->idle_count;
-}
-
 static void idle_add(struct send_lane *l, struct attempt *a)
 {
 	list_remove(&a->link);
@@ -218,11 +213,8 @@ static void attempt_take(struct send_lane *l, struct attempt *a)
 /* The one that has been idle for longest, whosever it is. */
 static void idle_close_one(struct queue_loop *ql)
 {
-	struct attempt *a;
+	struct attempt *a = container_of(ql->idle.next, struct attempt, idle_link);
 
-	if (list_empty(&ql->idle))
-		return;
-	a = container_of(ql->idle.next, struct attempt, idle_link);
 	lane_idle_ended(a->lane, a);
 }
 
@@ -232,8 +224,8 @@ static bool may_open(struct send_lane *l)
 
 	if (l->open >= lane_max(l) || l->cool_until > loop_now(ql->loop))
 		return false;
-	if (share_of_connections(l, busy_connections(ql))) {
-		if (ql->connections >= ql->connections_max)
+	if (share_of_connections(l, ql->connections - ql->idle_count)) {
+		if (ql->connections >= ql->connections_max && !list_empty(&ql->idle))
 			idle_close_one(ql);
 		if (ql->connections < ql->connections_max)
 			return true;
@@ -281,20 +273,6 @@ static bool enough_opening(struct send_lane *l)
 	return l->opening >= (lane_limits(l)->rate_count ? 1 : l->line.count);
 }
 
-/* What was open before a reload may be less than what is demanded now. */
-static bool is_outdated(const struct attempt *a)
-{
-	return a->reloads != a->lane->ql->reloads;
-}
-
-static struct attempt *idle_outdated(struct send_lane *l)
-{
-	LIST_EACH(struct attempt, a, &l->idle, link)
-		if (is_outdated(a))
-			return a;
-	return NULL;
-}
-
 /* Parcels to connections, as far as there are some or may be more. */
 static void lane_serve(struct send_lane *l)
 {
@@ -302,12 +280,7 @@ static void lane_serve(struct send_lane *l)
 
 	while ((p = line_first(&l->line)) != NULL) {
 		bool bound = p->hosts_tried > 0;
-		struct attempt *old = idle_outdated(l);
 
-		if (old) {
-			lane_idle_ended(l, old);
-			continue;
-		}
 		if (parcel_is_stopped(l, p)) {
 			parcel_untouched(l, p);
 			continue;
@@ -381,7 +354,7 @@ static bool attempt_is_spent(struct send_lane *l, const struct attempt *a)
 	int64_t age = loop_now(l->ql->loop) - a->since;
 
 	if (a->sent >= lane_limits(l)->messages || l->open > lane_limits(l)->connections ||
-		is_outdated(a))
+		a->reloads != l->ql->reloads)
 		return true;
 	if (settings->max_connection_time > 0 && age >= settings->max_connection_time * 1000)
 		return true;
@@ -586,6 +559,13 @@ void lanes_recall(struct queue_loop *ql, bool all)
 		if (lane_is_over(l))
 			lane_remove(l);
 	}
+}
+
+void lanes_reloaded(struct queue_loop *ql)
+{
+	ql->reloads++;
+	while (!list_empty(&ql->idle))
+		idle_close_one(ql);
 }
 
 void lanes_tick(struct queue_loop *ql)

@@ -42,6 +42,8 @@ struct send_lane {
 void lane_put(struct parcel *p);
 /* On every loop: parcels of works that were stopped come back untouched. all: every one does. */
 void lanes_recall(struct queue_loop *ql, bool all);
+/* What was open before may be less than what is demanded now: it sends nothing more. */
+void lanes_reloaded(struct queue_loop *ql);
 /* About once a second. */
 void lanes_tick(struct queue_loop *ql);
 /* Connections that send nothing are closed; with `busy` all are. */

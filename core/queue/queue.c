@@ -297,7 +297,7 @@ static void loop_follow(struct queue_loop *ql, void *ctx)
 {
 	(void)ctx;
 	ql->generation_seen = loop_now(ql->loop) - GENERATION_US;
-	ql->reloads++;
+	lanes_reloaded(ql);
 	if (queue_stands(ql))
 		works_stop(ql);
 }
