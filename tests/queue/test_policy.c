@@ -587,6 +587,25 @@ START_TEST(records_of_dane_hold)
 }
 END_TEST
 
+START_TEST(new_records_are_tried_at_once)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", KNOWN, peer);
+	known[0] = (struct known){ .policy = TMAIL_TLS_DANE };
+	tlsa_of(&side.leaf, &known[0]);
+	known[0].tlsa[5] ^= 1;
+	house_sends("s@x.org", "a@one.example");
+	deferred(0, "handshake failed");
+	known[0].tlsa[5] ^= 1;
+	house_sends("s@x.org", "b@one.example");
+	delivered(peer, 1);
+	end(peer);
+}
+END_TEST
+
 /* ---- whose name ---------------------------------------------------------------------------- */
 
 static char sni[64];
@@ -651,23 +670,6 @@ START_TEST(a_server_hears_the_name_under_which_its_records_are)
 	house_sends("s@x.org", "a@real.example");
 	deferred(1, "hostname mismatch");
 	ck_assert_str_eq(sni, "other.example");
-	end(peer);
-}
-END_TEST
-
-START_TEST(who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough)
-{
-	struct peer *peer;
-
-	begin();
-	peer = tls_peer(NULL, 0);
-	open_house("", HOUSE_ROUTER, peer);
-	house_routes[0].tls = TMAIL_TLS_SMTPS;
-	house_sends("s@x.org", "a@one.example");
-	deferred(0, "handshake failed");
-	house_routes[0].tls = TMAIL_TLS_ENCRYPT;
-	house_sends("s@x.org", "a@two.example");
-	delivered(peer, 1);
 	end(peer);
 }
 END_TEST
@@ -791,6 +793,24 @@ START_TEST(who_cannot_be_proven_does_not_rest_for_whom_that_is_enough)
 }
 END_TEST
 
+START_TEST(who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", HOUSE_ROUTER, peer);
+	house_routes[0].tls = TMAIL_TLS_SMTPS;
+	sends_everywhere("one.example");
+	for (unsigned i = 0; i < EVERYWHERE; i++)
+		deferred(i, "handshake failed");
+	house_routes[0].tls = TMAIL_TLS_ENCRYPT;
+	sends_everywhere("two.example");
+	delivered(peer, EVERYWHERE);
+	end(peer);
+}
+END_TEST
+
 START_TEST(without_tls_a_login_waits_unless_the_route_allows_it)
 {
 	const struct peer_rule rules[] = { { "EHLO", "250-peer\r\n250 AUTH PLAIN", 0 } };
@@ -833,4 +853,5 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	without_tls_a_login_waits_unless_the_route_allows_it,
 	an_authority_of_dane_vouches_for_the_host_or_the_domain,
 	a_server_hears_the_name_under_which_its_records_are,
-	who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough)
+	who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough,
+	new_records_are_tried_at_once)
