@@ -143,10 +143,11 @@ static struct service *service_now(const struct policy *p)
 	return service_find(p->generation, TMAIL_TLS_POLICY, NULL, p->service);
 }
 
-/* What is wrong is for the report, whatever becomes of the mail. */
+/* Which policy, and what is wrong, is for the report, whatever becomes of the mail. */
 static void wrong_take(struct policy *p, const struct tmail_tls_policy_answer *answer)
 {
 	p->kind = arena_str(p->arena, str_tm(answer->kind));
+	p->text = arena_str(p->arena, str_tm(answer->text));
 	p->why = arena_str(p->arena, str_tm(answer->why));
 	p->result = arena_str(p->arena, str_tm(answer->result));
 }
@@ -169,13 +170,12 @@ static bool answer_take(struct policy *p, int status)
 			answer->why.len ? str_tm(answer->why)
 					: STR("its TLS policy cannot be known now"));
 	if (p->level == TMAIL_TLS_DANE && answer->policy != TMAIL_TLS_DANE) {
-		p->kind = p->why = p->result = STR("");
+		p->kind = p->text = p->why = p->result = STR("");
 		return false;
 	}
 	/* RFC 7672 2.2: what cannot be used is a reason to encrypt, unless somebody wants more. */
 	p->wanted.authenticate = p->level >= TMAIL_TLS_VERIFY;
 	p->from = "domain";
-	p->text = arena_str(p->arena, str_tm(answer->text));
 	p->about = arena_str(p->arena, str_tm(answer->about));
 	p->level = answer->policy >= TMAIL_TLS_MAY && answer->policy <= TMAIL_TLS_DANE
 		? (enum tmail_tls_policy)answer->policy
