@@ -3,6 +3,7 @@
 """mtasts.py BUILD: policies on the web (MTA-STS, RFC 8461), good ones and all that can be wrong with
 one: what arrived where, what is kept, and what the trace says of it."""
 import http.server
+import json
 import os
 import re
 import signal
@@ -84,7 +85,7 @@ class Mtasts(World):
         modules = MODULES.replace(
             '{ module = "route/mx"; }',
             f'{{ module = "route/mx"; }}, {{ module = "route/mtasts"; ca_file = "{pki.root.chain}"; '
-            'retry = "10m"; }')
+            'retry = "10m"; }, { module = "route/tlsrpt"; }')
         super().__init__(build, {"test": "\n".join(self.zone)},
                          queue=f'host_rest = 0; max_messages_connection = 1; retry_min = "1h"; tls_ca = "{pki.root.chain}";',
                          settings='log = { level = "debug"; };\n', modules=modules)
@@ -375,6 +376,34 @@ class Mtasts(World):
         assert self.web.times("good.test") == times + 1
 
 
+    def counts(self, domain, kind, result):
+        """One that this is counted of; its row."""
+        def row():
+            return next((r for r in self.server.json("tlsrpt", "list", "--domain", domain)
+                         if (r["policy"], r["result"]) == (kind, result)), None)
+        self.one(domain)
+        return wait_for(row, what=f"{kind} {result} of {domain}")
+
+    def counted(self):
+        for domain, kind, result in (
+                ("good", "sts", "success"), ("own", "sts", "certificate-not-trusted"),
+                ("other", "sts", "certificate-host-mismatch"),
+                ("clear", "sts", "starttls-not-supported"), ("nomx", "sts", "validation-failure"),
+                ("testing", "sts", "certificate-not-trusted"),
+                ("testingmx", "sts", "validation-failure"),
+                ("webexpired", "sts", "sts-webpki-invalid"),
+                ("webname", "sts", "sts-webpki-invalid"),
+                ("none", "no-policy-found", "starttls-not-supported")):
+            row = self.counts(domain + ".test", kind, result)
+            assert row["host"] == f"mx.{domain}.test" and row["sessions"] > 0, row
+        report = json.loads(self.server.command("tlsrpt", "show", "nomx.test", row["day"]))
+        found, = report["policies"]
+        assert found["policy"]["policy-string"] == [
+            "version: STSv1", "mode: enforce", "mx: mx.elsewhere.test", "max_age: 86400"], found
+        assert found["policy"]["mx-host"] == ["mx.elsewhere.test"], found
+        assert found["summary"]["total-successful-session-count"] == 0, found
+
+
 def run(cases, build):
     with Pki() as pki, Mtasts(build, pki) as sts:
         cases.run("MTA-STS: mail goes over TLS that was checked, fetched once", sts.good)
@@ -395,6 +424,7 @@ def run(cases, build):
         cases.run("another id: a host that was none is one", sts.change)
         cases.run("another id: fetched while mail goes", sts.quiet)
         cases.run("a policy survives its web server and a start, to its end", sts.survives)
+        cases.run("what went wrong is counted, in the words of RFC 8460", sts.counted)
         cases.run("mtasts list, refresh, del", sts.commands)
 
 
