@@ -536,6 +536,55 @@ START_TEST(who_is_named_by_an_administrator_is_not_asked_about)
 }
 END_TEST
 
+START_TEST(who_is_an_address_is_not_asked_about_and_clear_is_not_reported)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", KNOWN, peer);
+	house_routes[0].host = "127.0.0.1";
+	house_sends("s@x.org", "a@one.example");
+	delivered(peer, 1);
+	ck_assert_uint_eq(asked[0] + asked[1], 0);
+	house_routes[0].host = "mail.localhost";
+	house_routes[0].tls = TMAIL_TLS_NONE;
+	house_sends("s@x.org", "a@two.example");
+	delivered(peer, 2);
+	ck_assert_uint_eq(reports.len, 0);
+	end(peer);
+}
+END_TEST
+
+START_TEST(a_demand_that_nobody_knows_is_the_strictest)
+{
+	struct peer *peer;
+
+	begin();
+	peer = tls_peer(NULL, 0);
+	open_house("", HOUSE_ROUTER, peer);
+	house_routes[0].host = "other.localhost";
+	house_routes[0].tls = 99;
+	house_sends("s@x.org", "a@one.example");
+	deferred(0, "hostname mismatch");
+	end(peer);
+}
+END_TEST
+
+START_TEST(a_socket_of_this_host_needs_no_tls)
+{
+	struct peer *peer;
+
+	begin();
+	peer = peer_server(NULL, 0, PEER_UNIX);
+	open_house("tls = \"verify\";", HOUSE_ROUTER, peer);
+	house_routes[0].host = peer_path(peer);
+	house_sends("s@x.org", "a@one.example");
+	delivered(peer, 1);
+	end(peer);
+}
+END_TEST
+
 /* 3 1 1: the key itself. */
 static void tlsa_of(const struct pki *p, struct known *k)
 {
@@ -854,4 +903,6 @@ TEST_MAIN("queue/policy", tls_is_used_where_it_is_offered,
 	an_authority_of_dane_vouches_for_the_host_or_the_domain,
 	a_server_hears_the_name_under_which_its_records_are,
 	who_cannot_speak_tls_at_once_does_not_rest_for_whom_starttls_is_enough,
-	new_records_are_tried_at_once)
+	new_records_are_tried_at_once,
+	who_is_an_address_is_not_asked_about_and_clear_is_not_reported,
+	a_demand_that_nobody_knows_is_the_strictest, a_socket_of_this_host_needs_no_tls)
