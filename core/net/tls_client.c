@@ -7,10 +7,12 @@
 
 #include "base/list.h"
 
+#include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- sessions to go on with -------------------------------------------------------------- */
 
@@ -198,6 +200,31 @@ static const char ciphers_theirs[] = "ECDHE+AESGCM:ECDHE+CHACHA20:HIGH:!aNULL:!P
 
 /* ---- a client ---------------------------------------------------------------------------- */
 
+/* Does the system keep its authorities under names that are hashes (openssl rehash)? */
+static bool system_has_folder(void)
+{
+	const char *other = getenv(X509_get_default_cert_dir_env());
+	DIR *folder = opendir(other ? other : X509_get_default_cert_dir());
+	bool found = false;
+
+	if (!folder)
+		return false;
+	for (const struct dirent *entry; !found && (entry = readdir(folder)) != NULL;)
+		found = strspn(entry->d_name, "0123456789abcdef") == 8 &&
+			strcmp(entry->d_name + 8, ".0") == 0;
+	closedir(folder);
+	return found;
+}
+
+/* From there each is read when it is needed; all of them in one file take longer to read than
+ * all else at the start. */
+static int system_trust(SSL_CTX *ctx)
+{
+	if (!getenv(X509_get_default_cert_file_env()) && system_has_folder())
+		return SSL_CTX_set_default_verify_dir(ctx);
+	return SSL_CTX_set_default_verify_paths(ctx);
+}
+
 struct tls *tls_client_new(const struct tls_client_settings *settings, struct why *why)
 {
 	struct tls *tls;
@@ -218,7 +245,7 @@ struct tls *tls_client_new(const struct tls_client_settings *settings, struct wh
 	must(SSL_CTX_dane_enable(tls->ctx) > 0);
 	SSL_CTX_dane_set_flags(tls->ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	ok = settings->ca_file ? SSL_CTX_load_verify_file(tls->ctx, settings->ca_file)
-			       : SSL_CTX_set_default_verify_paths(tls->ctx);
+			       : system_trust(tls->ctx);
 	if (!ok) {
 		tls_why(why, settings->ca_file ? settings->ca_file : "the system's certificates");
 		tls_drop(&tls);

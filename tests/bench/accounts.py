@@ -3,13 +3,14 @@
 and the same certificate for all."""
 import functools
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from tmail import MODULES, Tmail  # noqa: E402
+from tmail import Tmail  # noqa: E402
 
 
 def certificate_made(folder):
@@ -25,9 +26,14 @@ def certificate_made(folder):
     return texts
 
 
-def modules_with_users(settings):
-    return MODULES.replace('{ module = "route/table"',
-                           '{ module = "auth/users"; %s },\n  { module = "route/table"' % settings)
+@functools.cache
+def sample_modules(build, users=""):
+    """Those of the sample configuration, as they come but for settings of auth/users."""
+    sample = subprocess.run([os.path.join(build, "tmail"), "sample"], check=True, text=True,
+                            capture_output=True).stdout
+    names = re.findall(r'^ *module = "(\S+)";', sample, re.M)
+    return "( " + ",\n".join('{ module = "%s"; %s }' % (name, users if name == "auth/users" else "")
+                             for name in names) + " )"
 
 
 class Accounts:
@@ -44,7 +50,7 @@ class Accounts:
     def stored(self):
         """[(login, hash)], as tmail hashes them with its settings as they come, for others to judge
         by."""
-        server = Tmail(self.build, modules=modules_with_users(""),
+        server = Tmail(self.build, modules=sample_modules(self.build),
                        folder=tempfile.mkdtemp(prefix="accounts-", dir=self.folder))
         with server:
             self.add_to(server)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from accounts import modules_with_users
+from accounts import sample_modules
 from measure import banner_wait, family, inside
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -22,7 +22,7 @@ from exim import Exim  # noqa: E402
 from haraka import Haraka  # noqa: E402
 from opensmtpd import OpenSmtpd  # noqa: E402
 from postfix import Postfix  # noqa: E402
-from tmail import MODULES, Tmail  # noqa: E402
+from tmail import Tmail  # noqa: E402
 from unpacked import free_port, wait_for  # noqa: E402
 
 TLS = 'tls = { certificates = ( { certificate = "certificate.pem"; key = "key.pem"; } ); };\n'
@@ -113,7 +113,7 @@ class TmailProgram(Program):
         self.port, env = free_port(), {}
         role = 'role = "submission"; auth_clear = true' if setting.login else 'role = "mx"'
         self.server = Tmail(
-            bench.build, modules=modules_with_users(setting.users) if setting.login else MODULES,
+            bench.build, modules=sample_modules(bench.build, setting.users),
             settings=(
                 'log = { target = "file"; file = "log/tmail.log"; };\n'
                 "smtp = { reverse_lookup = 0; };\n"

@@ -2,6 +2,7 @@
  *
  * TLS as a client: whom it believes under which demand, and which sessions it goes on with.
  */
+#include "tests/lib/folder.h"
 #include "tests/net/tls_peers.h"
 
 #include <openssl/sha.h>
@@ -252,6 +253,40 @@ START_TEST(a_session_goes_on_between_connections_of_the_same_key_only)
 }
 END_TEST
 
+/* Under names that are hashes, as a system has them; this one after the start. */
+START_TEST(the_system_s_authorities_are_read_when_they_are_needed)
+{
+	struct tls_wanted wanted = { .check = TLS_CHECK_NAME, .names = mail, .name_count = 1 };
+	struct tls_client_settings settings = { .ca_file = NULL };
+	char folder[TEST_FOLDER], path[TEST_FOLDER + 16];
+	struct why why;
+	FILE *f;
+
+	pki_set_up();
+	test_folder_make(folder);
+	setenv(X509_get_default_cert_dir_env(), folder, 1);
+	snprintf(path, sizeof path, "%s/01234567.0", folder);
+	f = fopen(path, "w");
+	fclose(f);
+	client_tls = tls_client_new(&settings, &why);
+	ck_assert_msg(client_tls != NULL, "%s", why.text);
+	ck_assert(!meet(&wanted));
+	part();
+	snprintf(path, sizeof path, "%s/%08lx.0", folder,
+		X509_NAME_hash_ex(X509_get_subject_name(authority.certificate), NULL, NULL, NULL));
+	f = fopen(path, "w");
+	ck_assert_uint_eq(
+		fwrite(authority.certificate_pem.data, 1, authority.certificate_pem.len, f),
+		authority.certificate_pem.len);
+	fclose(f);
+	ck_assert(meet(&wanted));
+	part();
+	unsetenv(X509_get_default_cert_dir_env());
+	test_folder_remove(folder);
+	client_tear_down();
+}
+END_TEST
+
 START_TEST(settings_that_cannot_be_name_themselves)
 {
 	struct tls_client_settings settings = { .ca_file = "/nonexistent/ca.pem" };
@@ -267,4 +302,5 @@ TEST_MAIN("net/tls_client", without_a_demand_any_certificate_will_do_and_what_is
 	dane_is_what_its_records_say_and_nothing_else,
 	an_authority_of_dane_needs_the_name_and_to_be_shown,
 	a_session_goes_on_between_connections_of_the_same_key_only,
+	the_system_s_authorities_are_read_when_they_are_needed,
 	settings_that_cannot_be_name_themselves)

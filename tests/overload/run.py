@@ -20,7 +20,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "bench"), os.path.join(HERE, "..", "lib")]
-from accounts import Accounts, modules_with_users  # noqa: E402
+from accounts import Accounts, sample_modules  # noqa: E402
 from crowd import CrowdProcess  # noqa: E402
 from measure import Tools, family, memory_kb  # noqa: E402
 from tmail import Cases, Session, Tmail, wait_for  # noqa: E402
@@ -137,7 +137,7 @@ def flood(tools, build, a):
     settings = "queue = { deliver = false; }; smtp = { reverse_lookup = 0; auth_parallel = 1; };"
     users = 'mechanisms = [ "PLAIN", "LOGIN", "SCRAM-SHA-256" ]; argon2_passes = 60;'
     with tempfile.TemporaryDirectory() as folder, Tmail(
-            build, settings, modules=modules_with_users(users), listen=FLOOD) as server:
+            build, settings, modules=sample_modules(build, users), listen=FLOOD) as server:
         accounts = Accounts(build, folder, 3)
         accounts.add_to(server)
         known = {"per_connection": 1, "logins": accounts.file}
