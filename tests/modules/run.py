@@ -38,7 +38,7 @@ def page_commands(name):
 
 
 # With a page, and not among those that every test has: with mailboxes, local domains have limits.
-OTHERS = ["auth/users", "route/tlsrpt"]
+OTHERS = ["auth/users", "route/dane", "route/mtasts", "route/tlsrpt"]
 
 
 def with_others():
