@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "host/metrics.h"
+#include "mail/sasl.h"
 #include "smtp/verbs.h"
 
 /* Offset of the first CRLF, or -1. */
@@ -75,12 +76,22 @@ static void command_run(struct session *s, const struct command *command, size_t
 		verb_proceed(s);
 }
 
+/* Responses of an exchange are as long as mechanisms make them, also with the command (RFC 4954 4). */
+static size_t command_most(const struct session *s)
+{
+	size_t most = (size_t)s->settings->max_line;
+
+	return most < SASL_LINE_MAX && str_starts_case(stream_input(s->stream), STR("AUTH "))
+		? SASL_LINE_MAX
+		: most;
+}
+
 bool command_step(struct session *s)
 {
 	struct command command;
 	struct str line;
 
-	switch (command_line(s, (size_t)s->settings->max_line, &line)) {
+	switch (command_line(s, command_most(s), &line)) {
 	case LINE_MORE:
 		return false;
 	case LINE_TOO_LONG:
