@@ -225,6 +225,10 @@ static bool binding_give(struct scram *s, struct str binding)
 	return ok;
 }
 
+/* In base64 it is a line of 512 octets, as a client may expect of any reply. The client's nonce is
+ * said again in it, and those of programs have some 24 octets. */
+enum { CHALLENGE_MOST = 372 };
+
 enum scram_result scram_step(struct scram *s, struct str in, struct str binding,
 	const struct scram_lookup *lookup, struct buf *out)
 {
@@ -247,6 +251,8 @@ enum scram_result scram_step(struct scram *s, struct str in, struct str binding,
 	s->lookup = NULL;
 	if (s->later) /* the library would go on with a salt of its own */
 		status = GSASL_MALLOC_ERROR;
+	if (status == GSASL_NEEDS_MORE && len > CHALLENGE_MOST)
+		status = GSASL_MECHANISM_PARSE_ERROR;
 	if (status == GSASL_OK || status == GSASL_NEEDS_MORE)
 		buf_add(out, str_make(challenge, len));
 	gsasl_free(challenge);

@@ -159,6 +159,19 @@ START_TEST(nobody_talks_a_client_out_of_binding)
 }
 END_TEST
 
+START_TEST(a_nonce_is_not_said_again_beyond_the_length_of_a_line)
+{
+	char message[1024];
+
+	setup();
+	snprintf(message, sizeof message, "n,,n=joe,r=%0250d", 0);
+	ck_assert_int_eq(first(message, false, (struct str){ NULL, 0 }), SCRAM_MORE);
+	snprintf(message, sizeof message, "n,,n=joe,r=%0400d", 0);
+	ck_assert_int_eq(first(message, false, (struct str){ NULL, 0 }), SCRAM_WRONG);
+	cleanup();
+}
+END_TEST
+
 static void asked_once(bool plus, struct str binding)
 {
 	struct scram *s = scram_new(server, plus);
@@ -202,5 +215,5 @@ END_TEST
 
 TEST_MAIN("auth/users/scram", who_has_the_password_is_let_in_and_is_told_by_whom,
 	a_binding_must_be_that_of_the_connection, dovecot_s_keys_are_read,
-	nobody_talks_a_client_out_of_binding, a_client_may_want_to_be_asked_once,
-	nobody_has_keys_too_and_always_the_same)
+	nobody_talks_a_client_out_of_binding, a_nonce_is_not_said_again_beyond_the_length_of_a_line,
+	a_client_may_want_to_be_asked_once, nobody_has_keys_too_and_always_the_same)
