@@ -38,7 +38,7 @@ static struct tmail_str copy(struct tmail_call *call, struct str s)
 
 	if (!room)
 		return (struct tmail_str)TMAIL_STR("");
-	if (s.len > 0)
+	if (s.data)
 		memcpy(room, s.data, s.len);
 	return (struct tmail_str){ room, s.len };
 }
@@ -123,8 +123,9 @@ static int conclude(struct asking *a, struct known *k)
 								  : (struct tmail_str)TMAIL_STR("");
 		return fine ? TMAIL_OK : TMAIL_NOT_FOUND;
 	}
-	if (k)
-		k->asked = now;
+	if (!k)
+		return TMAIL_NOT_FOUND;
+	k->asked = now;
 	return policy && policy->mode != STS_NONE ? policy_says(a, k, policy) : none(a, k);
 }
 
