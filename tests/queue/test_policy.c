@@ -24,6 +24,7 @@ static struct known {
 } known[2];
 static _Atomic unsigned asked[2], order, first_asked;
 static struct tmail_call *_Atomic unanswered; /* of who is silent */
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER; /* loops may ask at a time */
 static struct tmail_tls_policy_ask last;
 static char last_domain[64], last_host[64];
 /* Reports: a line each. */
@@ -50,9 +51,11 @@ static int policy_ask(struct tmail_call *call, const void *question, void *answe
 	if (order++ == 0)
 		first_asked = n;
 	asked[n]++;
+	pthread_mutex_lock(&last_lock);
 	last = *ask;
 	snprintf(last_domain, sizeof last_domain, "%.*s", (int)ask->domain.len, ask->domain.data);
 	snprintf(last_host, sizeof last_host, "%.*s", (int)ask->host.len, ask->host.data);
+	pthread_mutex_unlock(&last_lock);
 	out->policy = known[n].policy;
 	out->kind = text(n ? "sts" : "tlsa");
 	out->text = text("its text");

@@ -114,6 +114,23 @@ bool password_hash(const struct password_cost *cost, struct str password, char o
 	return snprintf(out, PASSWORD_TEXT, "{SHA512-CRYPT}%s", made) < PASSWORD_TEXT;
 }
 
+bool password_nobody(const struct password_cost *cost, char out[PASSWORD_TEXT])
+{
+	uint8_t chance[crypto_pwhash_SALTBYTES + 32];
+	char salt[32], hash[64];
+
+	randombytes_buf(chance, sizeof chance);
+	sodium_bin2base64(salt, sizeof salt, chance, crypto_pwhash_SALTBYTES,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	sodium_bin2base64(hash, sizeof hash, chance + crypto_pwhash_SALTBYTES, 32,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	if (cost->scheme != PASSWORD_ARGON2ID)
+		return password_hash(cost, str_c(hash), out);
+	return snprintf(out, PASSWORD_TEXT, "{ARGON2ID}$argon2id$v=19$m=%lld,t=%lld,p=1$%s$%s",
+		       (long long)cost->memory / 1024, (long long)cost->passes, salt,
+		       hash) < PASSWORD_TEXT;
+}
+
 enum password_result password_verify(struct str stored, struct str password)
 {
 	char text[crypto_pwhash_STRBYTES];

@@ -2,8 +2,8 @@
  *
  * Passwords as they are stored: a scheme in braces and what it makes of a password, as Dovecot
  * reads it. New ones are argon2id (libsodium) or SHA512-CRYPT; read is what crypt(3) knows
- * besides, with or without braces. Each function but password_is_current takes as long as a
- * hash takes: on a worker.
+ * besides, with or without braces. password_hash and password_verify take as long as a hash takes:
+ * on a worker.
  */
 #ifndef AUTH_USERS_PASSWORD_H
 #define AUTH_USERS_PASSWORD_H
@@ -23,6 +23,9 @@ enum { PASSWORD_TEXT = 256 }; /* of what is stored, with its NUL */
 
 /* False when the system has no memory for it. */
 bool password_hash(const struct password_cost *cost, struct str password, char out[PASSWORD_TEXT]);
+/* One that no password is right for, and that takes as long to find out. Made without a hash where
+ * the scheme is argon2id: a start does not wait for it. */
+bool password_nobody(const struct password_cost *cost, char out[PASSWORD_TEXT]);
 
 enum password_result {
 	PASSWORD_RIGHT,

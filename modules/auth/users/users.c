@@ -34,17 +34,6 @@ static int check(struct tmail_call *call)
 	return TMAIL_OK;
 }
 
-/* A password that nobody knows, hashed as all are. */
-static bool nobody_make(struct users *u, const struct users_conf *conf)
-{
-	char chance[33];
-	uint8_t octets[16];
-
-	randombytes_buf(octets, sizeof octets);
-	sodium_bin2hex(chance, sizeof chance, octets, sizeof octets);
-	return password_hash(&conf->cost, str_c(chance), u->nobody);
-}
-
 static int start(struct tmail_call *call)
 {
 	const struct users_conf *conf = call->conf;
@@ -52,7 +41,8 @@ static int start(struct tmail_call *call)
 
 	if (sodium_init() < 0 || pthread_mutex_init(&u->lock, NULL) != 0 ||
 		gsasl_init(&u->gsasl) != GSASL_OK ||
-		!(u->recall = recall_new(conf->remember / 1000)) || !nobody_make(u, conf)) {
+		!(u->recall = recall_new(conf->remember / 1000)) ||
+		!password_nobody(&conf->cost, u->nobody)) {
 		if (u->gsasl)
 			gsasl_done(u->gsasl);
 		recall_free(&u->recall);

@@ -90,6 +90,25 @@ START_TEST(a_higher_cost_makes_the_old_ones_old)
 }
 END_TEST
 
+/* One that could not be read would be wrong at once. */
+START_TEST(nobody_has_a_password_like_all_others)
+{
+	const struct password_cost *const costs[] = { &argon, &sha512 };
+	char nobody[PASSWORD_TEXT], again[PASSWORD_TEXT], other[PASSWORD_TEXT];
+
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert(password_nobody(costs[i], nobody));
+		ck_assert(password_nobody(costs[i], again));
+		ck_assert(password_hash(costs[i], STR("x"), other));
+		ck_assert_str_ne(nobody, again);
+		ck_assert_uint_eq(strlen(nobody), strlen(other));
+		ck_assert(password_is_current(costs[i], str_c(nobody)));
+		ck_assert_int_eq(verify(nobody, "x"), PASSWORD_WRONG);
+		ck_assert_int_eq(verify(nobody, ""), PASSWORD_WRONG);
+	}
+}
+END_TEST
+
 TEST_MAIN("auth/users/password", what_was_hashed_is_known_again_and_nothing_else,
 	others_schemes_are_read, what_is_no_scheme_of_ours_is_told_apart_from_wrong,
-	a_higher_cost_makes_the_old_ones_old)
+	a_higher_cost_makes_the_old_ones_old, nobody_has_a_password_like_all_others)
