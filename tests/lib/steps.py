@@ -124,7 +124,8 @@ class Run:
 
 
 ASAN = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
-TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:suppressions="
+                        + os.path.join(TOP, "tests", "lib", "tsan.supp")}
 
 
 def scripts(run, build, env=None, mark=""):
