@@ -76,7 +76,7 @@ static void command_run(struct session *s, const struct command *command, size_t
 		verb_proceed(s);
 }
 
-/* Responses of an exchange are as long as mechanisms make them, also with the command (RFC 4954 4). */
+/* Responses are as long as mechanisms make them, also with the command (RFC 4954 4). */
 static size_t command_most(const struct session *s)
 {
 	size_t most = (size_t)s->settings->max_line;
