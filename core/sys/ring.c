@@ -142,11 +142,21 @@ static int slot_compare(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
+/* The first from there on that was ever written, where the file system can tell. */
+static uint64_t slot_written(const struct ring_reader *r, uint64_t from)
+{
+	off_t at = lseek(r->fd, (off_t)(from * RING_SLOT), SEEK_DATA);
+
+	if (at < 0)
+		return errno == ENXIO ? r->slots : from;
+	return (uint64_t)at / RING_SLOT;
+}
+
 static void slots_look(struct ring_reader *r)
 {
 	size_t cap = 0;
 
-	for (uint64_t i = 0; i < r->slots; i++) {
+	for (uint64_t i = 0; (i = slot_written(r, i)) < r->slots; i++) {
 		struct block b;
 
 		if (!head_read(read_at(r->fd, r->space, HEAD, i * RING_SLOT), &b) || b.at != 0 ||
@@ -270,6 +280,7 @@ int64_t ring_since(struct ring_reader *r)
 
 struct ring {
 	int fd;
+	bool ready; /* it is known where the last record ends */
 	uint64_t slots, number;
 	uint32_t at;
 	int64_t latest; /* of all records */
@@ -277,22 +288,26 @@ struct ring {
 };
 
 /* Where the last record ends. */
-static void end_find(struct ring *r, struct ring_reader *there)
+static void end_find(struct ring *r)
 {
+	struct ring_reader *there = reader_new(r->fd, r->slots * RING_SLOT);
 	struct ring_found found;
 	enum ring_item item;
 
+	r->ready = true;
 	r->number = 1;
-	if (there->count == 0)
-		return;
-	there->next = there->count - 1;
-	r->number = there->known[there->next].number;
-	r->latest = there->known[there->next].before;
-	while ((item = ring_next(there, &found)) != RING_END) {
-		r->at = there->at;
-		if (item == RING_RECORD && found.time > r->latest)
-			r->latest = found.time;
+	if (there->count > 0) {
+		there->next = there->count - 1;
+		r->number = there->known[there->next].number;
+		r->latest = there->known[there->next].before;
+		while ((item = ring_next(there, &found)) != RING_END) {
+			r->at = there->at;
+			if (item == RING_RECORD && found.time > r->latest)
+				r->latest = found.time;
+		}
 	}
+	there->fd = -1;
+	ring_read_end(&there);
 }
 
 /* One writer: two would write over each other. */
@@ -317,7 +332,6 @@ struct ring *ring_open(const char *path, uint64_t size, struct why *why)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	uint64_t slots = size / RING_SLOT < SLOTS_LEAST ? SLOTS_LEAST : size / RING_SLOT;
-	struct ring_reader *there;
 	struct ring *r;
 
 	if (fd < 0) {
@@ -331,10 +345,6 @@ struct ring *ring_open(const char *path, uint64_t size, struct why *why)
 	r = must_alloc(sizeof *r);
 	r->fd = fd;
 	r->slots = slots;
-	there = reader_new(fd, slots * RING_SLOT);
-	end_find(r, there);
-	there->fd = -1;
-	ring_read_end(&there);
 	return r;
 }
 
@@ -394,6 +404,8 @@ uint64_t ring_append(struct ring *r, struct str records, uint64_t lost)
 {
 	uint64_t failed = 0;
 
+	if (!r->ready)
+		end_find(r);
 	r->lost += lost;
 	while (records.len > 0) {
 		size_t room = RING_SLOT - r->at > HEAD ? RING_SLOT - r->at - HEAD : 0;

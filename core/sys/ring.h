@@ -21,7 +21,8 @@ enum {
 
 /* ---- writing ---- */
 struct ring;
-/* Goes on behind what is there. A file of another size is begun anew. */
+/* Goes on behind what is there. A file of another size is begun anew. It does not wait: where the
+ * newest record ends is looked for by the first append, of nothing too. */
 struct ring *ring_open(const char *path, uint64_t size, struct why *why);
 /* Whole records, one behind another. lost: how many are missing before them, for who reads.
  * Answers how many could not be written; the next append tells of them. */

@@ -194,6 +194,76 @@ START_TEST(a_clock_that_was_set_back_hides_nothing)
 }
 END_TEST
 
+/* The file is read by the first append: an open that did it would not know of 200 records. */
+START_TEST(opening_does_not_look_where_the_newest_is)
+{
+	static char octets[SIZE];
+	struct ring *r;
+	struct seen seen;
+	int fd;
+
+	set_up();
+	r = opened();
+	append(r, 0, 200);
+	ring_close(&r);
+	fd = open(path, O_RDWR);
+	ck_assert_int_eq(pread(fd, octets, sizeof octets, 0), sizeof octets);
+	unlink(path);
+	close(fd);
+	r = opened();
+	fd = open(path, O_RDWR);
+	ck_assert_int_eq(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	close(fd);
+	ck_assert_uint_eq(ring_append(r, str_make(NULL, 0), 0), 0);
+	append(r, 200, 300);
+	seen = seen_from(0);
+	ck_assert_uint_eq(seen.count, 300);
+	ck_assert_uint_eq(seen.gaps, 0);
+	ring_close(&r);
+	test_folder_remove(folder);
+}
+END_TEST
+
+/* A hole, where the file system has such. */
+static void zeros_put(int fd, off_t at, off_t len)
+{
+	static const char zeros[RING_SLOT];
+
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len) != 0)
+		ck_assert_int_eq(pwrite(fd, zeros, (size_t)len, at), len);
+}
+
+/* A copy may have made holes of what was written as zeros, or of slots that a crash lost. */
+START_TEST(holes_between_slots_hide_nothing_behind_them)
+{
+	struct ring *r;
+	struct seen whole, seen;
+	int fd;
+
+	set_up();
+	r = ring_open(path, LARGE, &why);
+	ck_assert_ptr_nonnull(r);
+	append(r, 0, 10000);
+	ring_close(&r);
+	whole = seen_from(0);
+	fd = open(path, O_RDWR);
+	for (off_t slot = 3; slot < 40; slot += 3) /* of which about 40 are used */
+		zeros_put(fd, slot * RING_SLOT, slot % 2 ? RING_SLOT : RING_SLOT / 2);
+	close(fd);
+	seen = seen_from(0);
+	ck_assert_int_eq(seen.first, whole.first);
+	ck_assert_int_eq(seen.last, whole.last);
+	ck_assert_uint_eq(seen.gaps, 13);
+	r = ring_open(path, LARGE, &why);
+	append(r, 10000, 10010);
+	seen = seen_from(9990);
+	ck_assert_int_eq(seen.last, 10009);
+	ck_assert_uint_eq(seen.gaps, 0);
+	ring_close(&r);
+	test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(what_was_lost_is_told_where_it_is_missing)
 {
 	struct ring *r;
@@ -297,6 +367,7 @@ START_TEST(every_octet_may_be_wrong)
 		ck_assert_int_eq(pwrite(fd, &bad, 1, RING_SLOT + (off_t)i), 1);
 		ck_assert_uint_lt(seen_from(0).count, 6);
 		r = opened(); /* and the writer finds its end */
+		ring_append(r, str_make(NULL, 0), 0);
 		ring_close(&r);
 		ck_assert_int_eq(pwrite(fd, &good, 1, RING_SLOT + (off_t)i), 1);
 	}
@@ -367,6 +438,7 @@ START_TEST(one_writes_while_another_reads)
 END_TEST
 
 TEST_MAIN("sys/ring", records_come_back_in_their_order_and_after_a_restart_more_follow,
+	opening_does_not_look_where_the_newest_is, holes_between_slots_hide_nothing_behind_them,
 	a_full_ring_forgets_the_oldest_and_nothing_else,
 	a_time_is_found_with_all_that_came_after_it, a_clock_that_was_set_back_hides_nothing,
 	what_was_lost_is_told_where_it_is_missing, a_torn_block_is_skipped_and_written_over,
