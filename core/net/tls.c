@@ -139,6 +139,7 @@ void tls_drop(struct tls **tp)
 		return;
 	tls_names_free(&tls->names);
 	tls_sessions_free(&tls->sessions);
+	tls_system_free(&tls->system);
 	SSL_CTX_free(tls->ctx);
 	free(tls);
 }

@@ -195,10 +195,13 @@ void tls_end_demand(struct tls_end *e, const struct tls_wanted *wanted)
 	}
 }
 
-/* Any that is better than none, for servers that have not learned since TLS 1.2 was new. */
-static const char ciphers_theirs[] = "ECDHE+AESGCM:ECDHE+CHACHA20:HIGH:!aNULL:!PSK:!SRP:!DSS";
+/* ---- the system's authorities ------------------------------------------------------------ */
 
-/* ---- a client ---------------------------------------------------------------------------- */
+struct tls_system {
+	pthread_mutex_t lock;
+	X509_LOOKUP *file; /* the store's */
+	bool asked;
+};
 
 /* Does the system keep its authorities under names that are hashes (openssl rehash)? */
 static bool system_has_folder(void)
@@ -216,14 +219,60 @@ static bool system_has_folder(void)
 	return found;
 }
 
-/* From there each is read when it is needed; all of them in one file take longer to read than
- * all else at the start. */
-static int system_trust(SSL_CTX *ctx)
+/* Where the folder has them, and nobody named a file, each is read from there when it is needed.
+ * What cannot be read trusts nobody, as ever with the library. */
+static void system_ask(struct tls_system *system)
 {
-	if (!getenv(X509_get_default_cert_file_env()) && system_has_folder())
-		return SSL_CTX_set_default_verify_dir(ctx);
-	return SSL_CTX_set_default_verify_paths(ctx);
+	pthread_mutex_lock(&system->lock);
+	if (!system->asked) {
+		ERR_set_mark();
+		if (getenv(X509_get_default_cert_file_env()) || !system_has_folder())
+			X509_LOOKUP_load_file(system->file, NULL, X509_FILETYPE_DEFAULT);
+		ERR_pop_to_mark();
+		system->asked = true;
+	}
+	pthread_mutex_unlock(&system->lock);
 }
+
+/* The library looks for who signed `of` among those who are trusted. */
+static int system_issuer(X509 **issuer, X509_STORE_CTX *ctx, X509 *of)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_end *e = ssl ? SSL_get_app_data(ssl) : NULL;
+
+	if (e)
+		system_ask(e->tls->system);
+	return X509_STORE_CTX_get1_issuer(issuer, ctx, of);
+}
+
+/* All authorities of a system in one file take longer to read (25 ms) than all else at the start,
+ * and some megabytes; so that waits for the first chain that asks for one. */
+static bool system_trust(struct tls *tls)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(tls->ctx);
+
+	tls->system = must_alloc(sizeof *tls->system);
+	pthread_mutex_init(&tls->system->lock, NULL);
+	tls->system->file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+	X509_STORE_set_get_issuer(store, system_issuer);
+	return tls->system->file && SSL_CTX_set_default_verify_dir(tls->ctx);
+}
+
+void tls_system_free(struct tls_system **sp)
+{
+	struct tls_system *system = *sp;
+
+	if (!system)
+		return;
+	*sp = NULL;
+	pthread_mutex_destroy(&system->lock);
+	free(system);
+}
+
+/* ---- a client ---------------------------------------------------------------------------- */
+
+/* Any that is better than none, for servers that have not learned since TLS 1.2 was new. */
+static const char ciphers_theirs[] = "ECDHE+AESGCM:ECDHE+CHACHA20:HIGH:!aNULL:!PSK:!SRP:!DSS";
 
 struct tls *tls_client_new(const struct tls_client_settings *settings, struct why *why)
 {
@@ -245,7 +294,7 @@ struct tls *tls_client_new(const struct tls_client_settings *settings, struct wh
 	must(SSL_CTX_dane_enable(tls->ctx) > 0);
 	SSL_CTX_dane_set_flags(tls->ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	ok = settings->ca_file ? SSL_CTX_load_verify_file(tls->ctx, settings->ca_file)
-			       : system_trust(tls->ctx);
+			       : system_trust(tls);
 	if (!ok) {
 		tls_why(why, settings->ca_file ? settings->ca_file : "the system's certificates");
 		tls_drop(&tls);

@@ -15,12 +15,14 @@
 
 struct tls_names;    /* of a server: tls_server.c */
 struct tls_sessions; /* of a client: tls_client.c */
+struct tls_system;
 
 struct tls {
 	atomic_uint refs;
 	SSL_CTX *ctx;
 	struct tls_names *names;
 	struct tls_sessions *sessions;
+	struct tls_system *system; /* whom the system trusts; NULL: a file of its own says whom */
 };
 
 #define TLS_UNUSABLE "no usable TLSA record"
@@ -75,6 +77,7 @@ void tls_end_bye(struct tls_end *e);
 void tls_names_free(struct tls_names **names);
 void tls_tickets(SSL_CTX *ctx);
 void tls_sessions_free(struct tls_sessions **sessions);
+void tls_system_free(struct tls_system **system);
 /* What this client demands, before its handshake. */
 void tls_end_demand(struct tls_end *e, const struct tls_wanted *wanted);
 

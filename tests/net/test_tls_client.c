@@ -2,10 +2,12 @@
  *
  * TLS as a client: whom it believes under which demand, and which sessions it goes on with.
  */
+#include "net/tls_end.h"
 #include "tests/lib/folder.h"
 #include "tests/net/tls_peers.h"
 
 #include <openssl/sha.h>
+#include <pthread.h>
 
 static struct owner other;
 static struct tls *client_tls;
@@ -253,37 +255,144 @@ START_TEST(a_session_goes_on_between_connections_of_the_same_key_only)
 }
 END_TEST
 
-/* Under names that are hashes, as a system has them; this one after the start. */
-START_TEST(the_system_s_authorities_are_read_when_they_are_needed)
+/* ---- the system's authorities ------------------------------------------------------------ */
+
+static char folder[TEST_FOLDER], bundle[TEST_FOLDER + 16];
+
+/* A client of a system with an empty folder of authorities, and a file of them that is not there;
+ * nobody asks for any of them before the client is made. */
+static void system_set_up(void)
 {
-	struct tls_wanted wanted = { .check = TLS_CHECK_NAME, .names = mail, .name_count = 1 };
 	struct tls_client_settings settings = { .ca_file = NULL };
-	char folder[TEST_FOLDER], path[TEST_FOLDER + 16];
 	struct why why;
-	FILE *f;
 
 	pki_set_up();
 	test_folder_make(folder);
+	snprintf(bundle, sizeof bundle, "%s/bundle", folder);
 	setenv(X509_get_default_cert_dir_env(), folder, 1);
-	snprintf(path, sizeof path, "%s/01234567.0", folder);
-	f = fopen(path, "w");
-	fclose(f);
+	setenv(X509_get_default_cert_file_env(), bundle, 1);
 	client_tls = tls_client_new(&settings, &why);
 	ck_assert_msg(client_tls != NULL, "%s", why.text);
-	ck_assert(!meet(&wanted));
+}
+
+static void system_tear_down(void)
+{
+	unsetenv(X509_get_default_cert_dir_env());
+	unsetenv(X509_get_default_cert_file_env());
+	test_folder_remove(folder);
+	client_tear_down();
+}
+
+static void certificate_add(const char *path, const struct pki *p)
+{
+	FILE *f = fopen(path, "a");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(p->certificate_pem.data, 1, p->certificate_pem.len, f),
+		p->certificate_pem.len);
+	fclose(f);
+}
+
+static const struct tls_wanted by_name = {
+	.check = TLS_CHECK_NAME, .names = mail, .name_count = 1
+};
+
+/* Under names that are hashes, as a system has them; this one after the start. A file that cannot
+ * be read is no reason not to look there. */
+START_TEST(the_system_s_authorities_are_read_when_they_are_needed)
+{
+	char path[TEST_FOLDER + 16];
+
+	system_set_up();
+	ck_assert(!meet(&by_name));
 	part();
 	snprintf(path, sizeof path, "%s/%08lx.0", folder,
 		X509_NAME_hash_ex(X509_get_subject_name(authority.certificate), NULL, NULL, NULL));
-	f = fopen(path, "w");
-	ck_assert_uint_eq(
-		fwrite(authority.certificate_pem.data, 1, authority.certificate_pem.len, f),
-		authority.certificate_pem.len);
-	fclose(f);
+	certificate_add(path, &authority);
+	ck_assert(meet(&by_name));
+	part();
+	system_tear_down();
+}
+END_TEST
+
+/* It is there only after a first connection, which asks for no authority. */
+START_TEST(the_system_s_file_of_authorities_is_read_by_the_first_chain_that_asks_for_one)
+{
+	struct str record;
+	struct tls_wanted wanted = { .check = TLS_CHECK_DANE,
+		.names = nobody,
+		.name_count = 1,
+		.tlsa = &record,
+		.tlsa_count = 1 };
+
+	system_set_up();
+	record = tlsa(3, 1, 1, leaf.certificate);
 	ck_assert(meet(&wanted));
 	part();
-	unsetenv(X509_get_default_cert_dir_env());
-	test_folder_remove(folder);
-	client_tear_down();
+	certificate_add(bundle, &authority);
+	ck_assert(meet(&by_name));
+	ck_assert(stream_tls_facts(other.stream)->verified);
+	part();
+	unlink(bundle); /* it was read once for all */
+	ck_assert(meet(&by_name));
+	part();
+	system_tear_down();
+}
+END_TEST
+
+enum { CROWD = 4, STRANGERS = 40 };
+
+static pthread_barrier_t all_there;
+
+/* Both sides without a loop or a socket; NULL when the client is content. */
+static void *verify_once(void *arg)
+{
+	struct buf to_server = { 0 }, to_client = { 0 };
+	struct tls_end *here = tls_end_new(client_tls, &to_server);
+	struct tls_end *there = tls_end_new(server_tls, &to_client);
+	const char *trouble;
+
+	(void)arg;
+	tls_end_demand(here, &by_name);
+	SSL_set_accept_state(there->ssl);
+	pthread_barrier_wait(&all_there);
+	while (!here->secured && tls_end_handshake(here)) {
+		buf_clear(&to_client);
+		there->in = buf_str(&to_server);
+		tls_end_handshake(there);
+		buf_clear(&to_server);
+		here->in = buf_str(&to_client);
+	}
+	trouble = here->error;
+	tls_end_free(&here);
+	tls_end_free(&there);
+	buf_free(&to_server);
+	buf_free(&to_client);
+	return (void *)trouble;
+}
+
+/* The one they need is the last, so that who does not wait for all of the file goes without. */
+START_TEST(several_loops_may_be_the_first_to_ask)
+{
+	struct pki stranger = pki_make(PKI_EC, "stranger", NULL, NULL, PKI_DAY);
+	pthread_t threads[CROWD];
+
+	system_set_up();
+	pthread_barrier_init(&all_there, NULL, CROWD);
+	for (int i = 0; i < STRANGERS; i++)
+		certificate_add(bundle, &stranger);
+	certificate_add(bundle, &authority);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, verify_once, NULL), 0);
+	for (int i = 0; i < CROWD; i++) {
+		void *trouble;
+
+		pthread_join(threads[i], &trouble);
+		ck_assert_msg(trouble == NULL, "%s", (const char *)trouble);
+	}
+	pthread_barrier_destroy(&all_there);
+	pki_free(&stranger);
+	system_tear_down();
 }
 END_TEST
 
@@ -303,4 +412,5 @@ TEST_MAIN("net/tls_client", without_a_demand_any_certificate_will_do_and_what_is
 	an_authority_of_dane_needs_the_name_and_to_be_shown,
 	a_session_goes_on_between_connections_of_the_same_key_only,
 	the_system_s_authorities_are_read_when_they_are_needed,
-	settings_that_cannot_be_name_themselves)
+	the_system_s_file_of_authorities_is_read_by_the_first_chain_that_asks_for_one,
+	several_loops_may_be_the_first_to_ask, settings_that_cannot_be_name_themselves)
