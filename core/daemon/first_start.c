@@ -79,7 +79,7 @@ static bool tables_ask(struct generation *g, bool *declined, struct why *why)
 	return ok;
 }
 
-bool tables_ready(
+static bool tables_settle(
 	const char *const *folders, unsigned uid, const char *file, bool *declined, struct why *why)
 {
 	static const char *const nothing[] = { NULL };
@@ -95,9 +95,7 @@ bool tables_ready(
 	struct generation *g;
 	bool ok;
 
-	*declined = false;
-	/* otherwise the start itself makes them, or says that it misses them */
-	if (settings->store.create || !somebody_there()) {
+	if (settings->store.create) {
 		conf_free(&conf);
 		problems_free(&problems);
 		return true;
@@ -112,4 +110,12 @@ bool tables_ready(
 	generation_unref(&g);
 	problems_free(&problems);
 	return ok;
+}
+
+/* Otherwise the start itself makes them, or says that it misses them. */
+bool tables_ready(
+	const char *const *folders, unsigned uid, const char *file, bool *declined, struct why *why)
+{
+	*declined = false;
+	return !somebody_there() || tables_settle(folders, uid, file, declined, why);
 }

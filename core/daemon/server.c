@@ -120,23 +120,29 @@ struct conf *server_conf(const struct settings **settings, struct problems *prob
 	return NULL;
 }
 
-struct generation *server_generation(
+/* Of settings that were read, which become its own. */
+static struct generation *generation_of(struct conf *conf, const struct settings *settings,
 	enum purpose purpose, bool create, struct generation *old, struct problems *problems)
 {
-	const struct settings *settings;
-	struct conf *conf = server_conf(&settings, problems);
-	struct generation_setup setup = { .purpose = purpose,
+	const struct generation_setup setup = { .purpose = purpose,
 		.conf = conf,
 		.module_dirs = server.folders,
 		.loops = server.loops,
 		.loop_count = server.loop_count,
 		.trusted_uid = server.identity.uid,
-		.settings = settings };
+		.settings = settings,
+		.create = create || settings->store.create };
 
-	if (!conf)
-		return NULL;
-	setup.create = create || settings->store.create;
 	return generation_new(&setup, old, problems);
+}
+
+struct generation *server_generation(
+	enum purpose purpose, bool create, struct generation *old, struct problems *problems)
+{
+	const struct settings *settings;
+	struct conf *conf = server_conf(&settings, problems);
+
+	return conf ? generation_of(conf, settings, purpose, create, old, problems) : NULL;
 }
 
 void server_problems_log(const char *event, const struct problems *problems)
@@ -347,7 +353,9 @@ static bool checked_wait(struct why *why)
 	return why_set(why, "the parent process is gone");
 }
 
-static bool modules_start(struct generation **started, struct why *why)
+/* The settings become the generation's. */
+static bool modules_start(struct conf *conf, const struct settings *settings,
+	struct generation **started, struct why *why)
 {
 	struct problems problems = { 0 };
 	bool declined;
@@ -358,9 +366,10 @@ static bool modules_start(struct generation **started, struct why *why)
 			logger_stop();
 			_exit(EXIT_GOOD);
 		}
+		conf_free(&conf);
 		return false;
 	}
-	*started = server_generation(PURPOSE_SERVE, false, NULL, &problems);
+	*started = generation_of(conf, settings, PURPOSE_SERVE, false, NULL, &problems);
 	server_problems_log("start_problem", &problems);
 	if (!*started)
 		why_set(why, "%s", problems.count ? problems.text[0] : "modules");
@@ -454,9 +463,11 @@ static bool server_begin(bool beside, struct why *why)
 		log_event(LEVEL_ERROR, NULL, "trace_unusable", LOG_C("why", why_not.text));
 	if (ok && *server.crashed)
 		log_event(LEVEL_ERROR, NULL, "server_before", LOG_C("end", server.crashed));
-	ok = ok && loops_start(settings, why);
-	conf_free(&conf);
-	if (!ok || !modules_start(&g, why))
+	if (!ok || !loops_start(settings, why)) {
+		conf_free(&conf);
+		return false;
+	}
+	if (!modules_start(conf, settings, &g, why))
 		return false;
 	generation_on_main(reap_wanted);
 	generation_install(g);
