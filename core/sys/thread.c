@@ -6,6 +6,7 @@
 #include "sys/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -36,4 +37,10 @@ bool thread_start(
 void thread_stand_back(void)
 {
 	setpriority(PRIO_PROCESS, (id_t)gettid(), STAND_BACK);
+}
+
+/* Where it is refused the thread is as eager as before. */
+void thread_interrupts_nobody(void)
+{
+	pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){ 0 });
 }

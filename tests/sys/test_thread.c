@@ -6,6 +6,7 @@
 
 #include "tests/lib/test.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -71,5 +72,26 @@ START_TEST(a_thread_that_stands_back_does_so_alone)
 }
 END_TEST
 
+static void *second(void *arg)
+{
+	int *policy = arg;
+
+	thread_interrupts_nobody();
+	*policy = sched_getscheduler(0);
+	return NULL;
+}
+
+START_TEST(a_thread_that_interrupts_nobody_does_so_alone)
+{
+	int before = sched_getscheduler(0), policy = -1;
+	pthread_t thread;
+
+	ck_assert(thread_start(&thread, "second", second, &policy, NULL));
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(policy, SCHED_BATCH);
+	ck_assert_int_eq(sched_getscheduler(0), before);
+}
+END_TEST
+
 TEST_MAIN("sys/thread", a_thread_has_its_name_cut_and_hears_no_signals,
-	a_thread_that_stands_back_does_so_alone)
+	a_thread_that_stands_back_does_so_alone, a_thread_that_interrupts_nobody_does_so_alone)
