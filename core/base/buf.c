@@ -82,12 +82,6 @@ void buf_add_u8(struct buf *b, uint8_t v)
 	buf_add_char(b, (char)v);
 }
 
-void buf_add_u16(struct buf *b, uint16_t v)
-{
-	v = htole16(v);
-	buf_add(b, str_make((const char *)&v, sizeof v));
-}
-
 void buf_add_u32(struct buf *b, uint32_t v)
 {
 	v = htole32(v);

@@ -30,7 +30,6 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_vprintf(struct buf *b, const char *format, va_list args);
 /* Little-endian numbers, for formats on disk. */
 void buf_add_u8(struct buf *b, uint8_t v);
-void buf_add_u16(struct buf *b, uint16_t v);
 void buf_add_u32(struct buf *b, uint32_t v);
 void buf_add_u64(struct buf *b, uint64_t v);
 /* u32 length and the octets. */

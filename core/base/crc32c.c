@@ -8,7 +8,11 @@
 #include <endian.h>
 #include <pthread.h>
 #if defined __x86_64__ && __has_include(<sys/platform/x86.h>)
-#include <sys/platform/x86.h>
+#include <sys/platform/x86.h> /* what libc (glibc 2.34) has asked already costs nothing: the
+	compiler's way is a constructor in each object, and a trap in each virtual machine */
+#endif
+#ifndef CPU_FEATURE_ACTIVE
+#define CPU_FEATURE_ACTIVE(sse42) __builtin_cpu_supports("sse4.2")
 #endif
 
 #define CRC32C_POLYNOMIAL 0x82f63b78u /* reflected */
@@ -69,20 +73,9 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(
 	return ~(uint32_t)sum;
 }
 
-/* What libc (glibc 2.34) has asked already costs nothing. The compiler's way is a constructor of
- * each object that asks again, and in a virtual machine each question is a trap. */
-static bool has_sse42(void)
-{
-#ifdef CPU_FEATURE_ACTIVE
-	return CPU_FEATURE_ACTIVE(SSE4_2);
-#else
-	return __builtin_cpu_supports("sse4.2");
-#endif
-}
-
 uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 {
-	if (has_sse42())
+	if (CPU_FEATURE_ACTIVE(SSE4_2))
 		return crc32c_sse42(crc, data, len);
 	return crc32c_portable(crc, data, len);
 }

@@ -269,10 +269,3 @@ struct instance *instance_at(const struct generation *g, size_t i)
 	return g->instances[i];
 }
 
-struct instance *instance_find(const struct generation *g, const char *name)
-{
-	for (size_t n = 0; n < g->count; n++)
-		if (strcmp(g->instances[n]->name, name) == 0)
-			return g->instances[n];
-	return NULL;
-}

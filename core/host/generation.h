@@ -58,7 +58,6 @@ struct loop *generation_loop(const struct generation *g);
 /* Instances in the order of the configuration. */
 size_t instance_count(const struct generation *g);
 struct instance *instance_at(const struct generation *g, size_t i);
-struct instance *instance_find(const struct generation *g, const char *name);
 const char *instance_name(const struct instance *i); /* "route/rcpthost", or `name` of its group */
 const struct tmail_module *instance_module(const struct instance *i);
 const char *instance_file(const struct instance *i); /* the .so */

@@ -443,16 +443,6 @@ struct stream *stream_open(struct loop *loop, int fd, const struct stream_owner 
 	return s;
 }
 
-struct loop *stream_loop(const struct stream *s)
-{
-	return s->loop;
-}
-
-int stream_fd(const struct stream *s)
-{
-	return s->fd;
-}
-
 struct str stream_input(const struct stream *s)
 {
 	return s->input;

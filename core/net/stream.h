@@ -32,8 +32,6 @@ struct stream_owner {
 
 /* Takes the descriptor. It is first read from before the loop next waits. */
 struct stream *stream_open(struct loop *loop, int fd, const struct stream_owner *owner, void *ctx);
-struct loop *stream_loop(const struct stream *s);
-int stream_fd(const struct stream *s);
 /* What has arrived and was not taken; valid until the owner's callback returns or more is read. */
 struct str stream_input(const struct stream *s);
 void stream_take(struct stream *s, size_t n);

@@ -3,16 +3,14 @@
  * The commit thread. Loops push what is to be written on one of two stacks with one exchange;
  * the thread takes whole stacks, writes all of it in one call of the store, and tells each loop
  * of its share with one task. There is no timer but for outcomes, which are late by 20 ms at
- * most. On busy processors the thread comes after who is at work, who may have more to hand in: fewer
- * writes then carry the same. What must hold: whoever pushed is told exactly once, and only after the
- * store answered.
+ * most. It comes after who is at work, who may have more to hand in: fewer writes carry the same.
+ * What must hold: whoever pushed is told exactly once, and only after the store answered.
  */
 #include "queue/commit.h"
 
 #include "base/log.h"
 #include "sys/thread.h"
 
-#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>

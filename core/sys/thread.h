@@ -15,8 +15,8 @@ bool thread_start(
 /* From now on the calling thread has what others leave of the processors, and a little; it should
  * hold no lock for long that they want. */
 void thread_stand_back(void);
-/* From now on the calling thread, when it is woken, takes no processor from who is at work on it: it
- * runs at once on one that is free, else when he pauses. */
+/* From now on the calling thread, when woken, takes no processor from who is at work on it: it runs
+ * at once on one that is free, else when he pauses. */
 void thread_interrupts_nobody(void);
 
 #endif
