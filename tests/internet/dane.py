@@ -5,7 +5,7 @@ say and of others: what arrived where, and what the trace says of it."""
 import itertools
 
 from pki import Pki
-from world import MODULES, Session, World, main, wait_for
+from world import MODULES, World, main
 
 WITH_DANE = MODULES.replace('{ module = "route/mx"; }',
                             '{ module = "route/mx"; }, { module = "route/dane"; }')
@@ -99,20 +99,6 @@ class Dane(World):
 
     # ---- mail ----------------------------------------------------------------------------------
 
-    def one(self, domain):
-        session = Session(self.server.port)
-        answer = session.message("writer@client.test", ["reader@" + domain], b"Subject: x\r\n\r\n")
-        session.close()
-        assert answer[0] == 250, answer
-        return answer[1][-1].split()[-1]
-
-    def story(self, message, event):
-        """Its trace, once that has happened."""
-        def told():
-            text = self.server.command("trace", message)
-            return text if f" {event} " in text else None
-        return wait_for(told, what=f"{event} in the trace of {message}")
-
     def got(self, domain):
         """(address of the server, Message) of each that came for it."""
         return [(address, m) for address, sink in self.sinks.items()
@@ -120,7 +106,7 @@ class Dane(World):
 
     def goes(self, domain, address, *words, name=None, clear=False):
         """To that server and nowhere else; `name` is what the server was called."""
-        text = self.story(self.one(domain), "delivered")
+        text = self.server.story(self.server.hand_in(domain), "delivered")
         for word in words:
             assert word in text, f"no {word!r} in {text}"
         (where, message), = self.got(domain)
@@ -137,7 +123,7 @@ class Dane(World):
 
     def waits(self, domain, *words):
         """And nobody got it."""
-        text = self.story(self.one(domain), "deferred")
+        text = self.server.story(self.server.hand_in(domain), "deferred")
         for word in words:
             assert word in text, f"no {word!r} in {text}"
         assert not self.got(domain), self.got(domain)

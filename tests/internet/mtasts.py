@@ -10,7 +10,7 @@ import signal
 import threading
 
 from pki import Pki
-from world import MODULES, Session, World, main, wait_for
+from world import MODULES, World, main, wait_for
 
 GOOD, OWN, EXPIRED, OTHER, CLEAR, WEB, NOBODY = (f"192.0.2.{n}" for n in range(1, 8))
 YEAR = 31557600
@@ -166,27 +166,13 @@ class Mtasts(World):
 
     # ---- mail ----------------------------------------------------------------------------------
 
-    def one(self, domain):
-        session = Session(self.server.port)
-        answer = session.message("writer@client.test", ["reader@" + domain], b"Subject: x\r\n\r\n")
-        session.close()
-        assert answer[0] == 250, answer
-        return answer[1][-1].split()[-1]
-
-    def story(self, message, event):
-        """Its trace, once that has happened."""
-        def told():
-            text = self.server.command("trace", message)
-            return text if f" {event} " in text else None
-        return wait_for(told, what=f"{event} in the trace of {message}")
-
     def got(self, domain):
         return [(address, m) for address, sink in self.sinks.items()
                 for m in list(sink.messages) if "reader@" + domain in m.recipients]
 
     def goes(self, domain, address, *words):
         """To that server."""
-        text = self.story(self.one(domain), "delivered")
+        text = self.server.story(self.server.hand_in(domain), "delivered")
         for word in words:
             assert word in text, f"no {word!r} in {text}"
         where = {a for a, _ in self.got(domain)}
@@ -196,7 +182,7 @@ class Mtasts(World):
     def waits(self, domain, *words):
         """And nobody got it."""
         before = len(self.got(domain))
-        text = self.story(self.one(domain), "deferred")
+        text = self.server.story(self.server.hand_in(domain), "deferred")
         for word in words:
             assert word in text, f"no {word!r} in {text}"
         assert len(self.got(domain)) == before, self.got(domain)
@@ -239,12 +225,12 @@ class Mtasts(World):
         assert " sending " not in text and "tls_fallback" not in text, text
 
     def mended(self):
-        message = self.one("mended.test")
-        self.story(message, "deferred")
+        message = self.server.hand_in("mended.test")
+        self.server.story(message, "deferred")
         self.sinks[OWN].tls = self.pki.signed("mx.mended.test").context
         try:
             self.server.command("queue", "retry", "--to", "reader@mended.test")
-            text = self.story(message, "delivered")
+            text = self.server.story(message, "delivered")
         finally:
             self.sinks[OWN].tls = self.pki.own("mx.own.test").context
         assert "verified=yes" in text, text
@@ -307,7 +293,7 @@ class Mtasts(World):
         self.publish("away", 2, policy("mx.away.test"))
 
         def asked():
-            self.one("away.test")
+            self.server.hand_in("away.test")
             return self.web.times("away.test") > times
         wait_for(asked, what="a fetch of the new policy")
         wait_for(lambda: self.kept("away.test"), what="the new policy")
@@ -317,8 +303,8 @@ class Mtasts(World):
 
     def change(self):
         """The old policy rules the host out: the new one is waited for."""
-        message = self.one("change.test")
-        self.story(message, "deferred")
+        message = self.server.hand_in("change.test")
+        self.server.story(message, "deferred")
         self.publish("change", "v2", policy("mx.change.test"))
 
         def arrived():
@@ -334,7 +320,7 @@ class Mtasts(World):
         self.publish("quiet", 2, policy("mx.elsewhere.test"))
 
         def fetched():
-            self.one("quiet.test")
+            self.server.hand_in("quiet.test")
             return [row["id"] for row in self.kept("quiet.test")] == ["2"]
         wait_for(fetched, what="the new policy")
         self.waits("quiet.test", "id 2, enforce", "is no mx")
@@ -381,7 +367,7 @@ class Mtasts(World):
         def row():
             return next((r for r in self.server.json("tlsrpt", "list", "--domain", domain)
                          if (r["policy"], r["result"]) == (kind, result)), None)
-        self.one(domain)
+        self.server.hand_in(domain)
         return wait_for(row, what=f"{kind} {result} of {domain}")
 
     def counted(self):

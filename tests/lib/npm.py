@@ -9,6 +9,9 @@ import subprocess
 from tmail import TOP
 from unpacked import Missing
 
+# Node has a list of its own, which knows nothing of what an administrator added to the system's.
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
 
 def node_version():
     """Of the Node that is there, got from Debian's archive when there is none."""
@@ -38,9 +41,11 @@ def installed(cache, name, versions):
         making = folder + ".new"
         shutil.rmtree(making, ignore_errors=True)
         os.makedirs(making)
+        env = {"NODE_EXTRA_CA_CERTS": AUTHORITIES} if os.path.exists(AUTHORITIES) else {}
         run = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
                               "--omit=optional", "--prefix", making, wanted], text=True,
-                             capture_output=True, stdin=subprocess.DEVNULL)
+                             capture_output=True, stdin=subprocess.DEVNULL,
+                             env={**env, **os.environ})
         if run.returncode:
             raise Missing(f"npm cannot install {wanted}: {run.stderr.strip()[-200:]}")
         shutil.rmtree(folder, ignore_errors=True)

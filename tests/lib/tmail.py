@@ -163,6 +163,21 @@ class Tmail:
             return next((r for r in rows if r["status"] == status), None)
         return wait_for(row, what=f"a message that is {status}")
 
+    def hand_in(self, domain, content=b"Subject: x\r\n\r\n"):
+        """A message to reader@domain; its id."""
+        session = Session(self.port)
+        answer = session.message("writer@client.test", ["reader@" + domain], content)
+        session.close()
+        assert answer[0] == 250, answer
+        return answer[1][-1].split()[-1]
+
+    def story(self, message, event):
+        """Its trace, once that has happened."""
+        def told():
+            text = self.command("trace", message)
+            return text if f" {event} " in text else None
+        return wait_for(told, what=f"{event} in the trace of {message}")
+
     def stop(self, how=signal.SIGTERM):
         """Its exit status; nothing is left running."""
         if not self.process:

@@ -9,10 +9,9 @@ from exim import Exim
 from messages import ORDINARY
 from postfix import Postfix
 from servers import Servers
-from tmail import Session
-from unpacked import wait_for
 
 LOGIN = ("me@client.test", "pass word")
+CONTENT = ORDINARY[next(iter(ORDINARY))]
 # What a Postfix is told so that it takes nothing in clear.
 POSTFIX = """smtpd_tls_security_level = encrypt
 smtpd_tls_cert_file = /etc/postfix/certificate.pem
@@ -62,31 +61,15 @@ class Secure(Servers):
         self.server.command("routes", "add", "-d", domain, "-rh", "localhost", "-rp", str(port),
                             *flags)
 
-    def one(self, domain):
-        """Sends a message; its id."""
-        session = Session(self.server.port)
-        answer = session.message("writer@client.test", ["reader@" + domain],
-                                 ORDINARY[next(iter(ORDINARY))])
-        session.close()
-        assert answer[0] == 250, answer
-        return answer[1][-1].split()[-1]
-
-    def story(self, message, event):
-        """Its trace, once that has happened."""
-        def told():
-            text = self.server.command("trace", message)
-            return text if f" {event} " in text else None
-        return wait_for(told, what=f"{event} in the trace of {message}")
-
     def arrives(self, domain, *words):
-        text = self.story(self.one(domain), "delivered")
+        text = self.server.story(self.server.hand_in(domain, CONTENT), "delivered")
         for word in words:
             assert word in text, f"no {word} in {text}"
         assert LOGIN[1] not in text, text
 
     def waits(self, domain, *words):
-        message = self.one(domain)
-        text = self.story(message, "deferred")
+        message = self.server.hand_in(domain, CONTENT)
+        text = self.server.story(message, "deferred")
         for word in words:
             assert word in text, f"no {word} in {text}"
         assert LOGIN[1] not in text, text
@@ -106,8 +89,8 @@ class Secure(Servers):
             self.arrives("verify.test", "secured", "verify (route)")
             server.mails(2)
             self.secure_route("none.test", server.port, "--tls", "none")
-            message = self.one("none.test")
-            assert "Must issue a STARTTLS" in self.story(message, "bounced")
+            message = self.server.hand_in("none.test", CONTENT)
+            assert "Must issue a STARTTLS" in self.server.story(message, "bounced")
 
     def not_into_another(self):
         """A certificate of another name is no reason to send in clear."""
@@ -127,7 +110,7 @@ class Secure(Servers):
                 self.secure_route("wrong.test", server.port, *route, "another")
                 self.waits("wrong.test", "stage=AUTH", "login refused: 535")
                 self.secure_route("nobody.test", server.port, "--tls", "verify")
-                assert "bounced" in self.story(self.one("nobody.test"), "bounced")
+                self.server.story(self.server.hand_in("nobody.test", CONTENT), "bounced")
                 assert len(server.mails(1)) == 1
 
     def exim(self, *mechanisms):
