@@ -10,6 +10,8 @@ from programs import Setting
 from secure import Flood, Handshakes, Logins, ThroughTls
 from row import Part, Row, Wanted, not_kept, not_served
 
+WARM = 200  # messages before those that are measured
+
 
 class Accept(Row):
     """Messages a second that were answered 250, from one generator on this host."""
@@ -29,7 +31,7 @@ class Accept(Row):
         setting = Setting(connections=self.connections, slow_flush=self.slow_flush)
         count = max(int(self.messages * kind.pace), self.connections * 2)
         with kind(bench, setting) as program:
-            first = max(2 * self.connections, 200)  # files are made, processes started
+            first = max(2 * self.connections, WARM)  # files are made, processes started
             warm = bench.tools.send(program.port, self.connections, first)
             disk_quiet()
             flushed = program.flushes.value() if program.flushes else 0
@@ -62,14 +64,13 @@ class Delivered(Row):
 
     def one(self, bench, kind):
         count = self.messages
-        sink = subprocess.Popen([bench.tools.sink, "-n", str(count)], stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE)
+        sink = subprocess.Popen([bench.tools.sink, "-n", str(count + WARM)],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             port = int(sink.stdout.readline())
             if kind.name == "reference":
                 return self.through(bench, port, None, count, sink)
             with kind(bench, Setting("relay", port)) as program:
-                disk_quiet()
                 return self.through(bench, program.port, program, count, sink)
         finally:
             sink.stdin.close()
@@ -78,6 +79,8 @@ class Delivered(Row):
 
     @staticmethod
     def through(bench, port, program, count, sink):
+        bench.tools.send(port, 20, WARM)  # files are made, processes started
+        disk_quiet()
         cpu = cpu_seconds(program.processes()) if program else 0
         start = time.monotonic()
         result = bench.tools.send(port, 20, count, seconds=400)

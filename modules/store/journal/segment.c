@@ -19,7 +19,6 @@ static const char magic[8] = "tmailjrn";
 static const char prefix[] = "segment-";
 
 enum { VERSION = 1 };
-enum { DIRECT_PART = 1024 }; /* of a file: longer pieces go past the cache; 64 KiB */
 enum {
 	AT_CRC = 8,
 	AT_VERSION = 12,
@@ -198,8 +197,7 @@ int segment_write(const struct segments *s, const struct segment *segment, uint6
 {
 	must(lsn >= segment->base && lsn - segment->base <= segment->capacity &&
 		len <= segment->capacity - (lsn - segment->base));
-	return direct_write(s->files, segment->fd,
-		len < s->size / DIRECT_PART ? -1 : segment->direct, from, len,
+	return direct_write(s->files, segment->fd, segment->direct, from, len,
 		SEGMENT_HEADER + lsn - segment->base);
 }
 
