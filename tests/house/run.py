@@ -193,8 +193,15 @@ def check_headers(top):
                 yield f"{path} as {standard}: {run.stderr.strip().splitlines()[0]}"
 
 
+def check_scripts(top):
+    """what begins as a script can be run as one"""
+    for path in files(top, "tests", "tools", "packaging", suffixes=(".py", ".sh")):
+        if text(top, path).startswith("#!") and not os.access(os.path.join(top, path), os.X_OK):
+            yield f"{path} is not executable"
+
+
 CHECKS = [check_floors, check_modules, check_module_pages, check_unit_tests, check_banned,
-          check_sizes, check_form, check_marks, check_headers]
+          check_sizes, check_form, check_marks, check_headers, check_scripts]
 
 HEAD = "/* SPDX-License-Identifier: MIT\n *\n * A file.\n */\n"
 BROKEN = {  # a tree that breaks the rule of each check
@@ -207,6 +214,7 @@ BROKEN = {  # a tree that breaks the rule of each check
     "check_form": {"core/base/a.c": "int x;\n"},
     "check_marks": {"core/base/a.c": HEAD + "/* TODO later */\n"},
     "check_headers": {"core/include/tmail/a.h": HEAD + "nonsense\n"},
+    "check_scripts": {"tests/a.py": "#!/usr/bin/env python3\n"},
 }
 
 
