@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "host/metrics.h"
+#include "queue/attempt.h"
 #include "queue/state.h"
 #include "sys/clock.h"
 
@@ -289,8 +290,7 @@ __attribute__((unused)) static void house_open(const char *settings, const char 
 		must(house.loops[i] && loop_start(house.loops[i], "test", &why));
 	}
 	house_generation(settings, modules, PURPOSE_SERVE);
-	ck_assert_msg(
-		queue_start(house.loops, HOUSE_LOOPS, &why), "%s", why.text);
+	ck_assert_msg(queue_start(house.loops, HOUSE_LOOPS, &why), "%s", why.text);
 }
 
 static void house_end_generation(void)
@@ -361,6 +361,39 @@ static void house_on(unsigned loop, void (*run)(void *ctx), void *ctx)
 	while (sem_wait(&e.done) != 0)
 		;
 	sem_destroy(&e.done);
+}
+
+/* Is there a lane to the destination on this loop? */
+struct home {
+	const char *destination;
+	bool here;
+};
+
+static void home_here(void *ctx)
+{
+	struct home *home = ctx;
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(&queue_here()->lanes, &at, &key, &value)) {
+		const struct send_lane *l = value;
+
+		home->here |= str_equal(l->route->destination, str_c(home->destination));
+	}
+}
+
+/* The loop that has it, -1 for none. */
+__attribute__((unused)) static int loop_with(const char *destination)
+{
+	for (unsigned i = 0; i < HOUSE_LOOPS; i++) {
+		struct home home = { destination, false };
+
+		house_on(i, home_here, &home);
+		if (home.here)
+			return (int)i;
+	}
+	return -1;
 }
 
 /* ---- sending ----------------------------------------------------------------------------- */

@@ -4,8 +4,6 @@
  */
 #include "tests/queue/house.h"
 
-#include "queue/attempt.h"
-
 #include <poll.h>
 
 /* What a lane says of itself, the only one there is. */
@@ -246,38 +244,6 @@ START_TEST(who_failed_lately_is_tried_by_one_first)
 	peer_end(&peer);
 }
 END_TEST
-
-/* Is there a lane to the destination on this loop? */
-struct home {
-	const char *destination;
-	bool here;
-};
-
-static void home_here(void *ctx)
-{
-	struct home *home = ctx;
-	size_t at = 0;
-	struct str key;
-	void *value;
-
-	while (map_next(&queue_here()->lanes, &at, &key, &value)) {
-		const struct send_lane *l = value;
-
-		home->here |= str_equal(l->route->destination, str_c(home->destination));
-	}
-}
-
-static int loop_with(const char *destination)
-{
-	for (unsigned i = 0; i < HOUSE_LOOPS; i++) {
-		struct home home = { destination, false };
-
-		house_on(i, home_here, &home);
-		if (home.here)
-			return (int)i;
-	}
-	return -1;
-}
 
 START_TEST(a_connection_is_given_back_while_others_have_none)
 {

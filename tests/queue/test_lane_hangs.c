@@ -4,7 +4,6 @@
  */
 #include "tests/queue/house.h"
 
-#include "queue/attempt.h"
 #include "queue/share.h"
 #include "tests/lib/silent.h"
 
@@ -304,38 +303,6 @@ START_TEST(an_idle_connection_makes_room_for_one_to_the_next_host)
 	peer_end(&second);
 }
 END_TEST
-
-/* Is there a lane to the destination on this loop? */
-struct home {
-	const char *destination;
-	bool here;
-};
-
-static void home_here(void *ctx)
-{
-	struct home *home = ctx;
-	size_t at = 0;
-	struct str key;
-	void *value;
-
-	while (map_next(&queue_here()->lanes, &at, &key, &value)) {
-		const struct send_lane *l = value;
-
-		home->here |= str_equal(l->route->destination, str_c(home->destination));
-	}
-}
-
-static int loop_with(const char *destination)
-{
-	for (unsigned i = 0; i < HOUSE_LOOPS; i++) {
-		struct home home = { destination, false };
-
-		house_on(i, home_here, &home);
-		if (home.here)
-			return (int)i;
-	}
-	return -1;
-}
 
 START_TEST(who_has_no_connection_any_more_comes_before_who_wants_a_second)
 {
