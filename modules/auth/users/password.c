@@ -9,6 +9,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* What crypt(3) knows under Dovecot's names; the text behind the braces says the rest. */
 static const char *const crypt_schemes[] = { "CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT",
@@ -94,6 +96,31 @@ static enum password_result crypt_verify(struct str stored, struct str password)
 }
 
 /* ---- asked ------------------------------------------------------------------------------- */
+
+int64_t password_memory_most(const char **whose)
+{
+	static const struct {
+		int resource;
+		const char *name;
+	} limits[] = {
+		{ RLIMIT_AS, "the limit of the process's address space" },
+		{ RLIMIT_DATA, "the limit of the process's data" },
+	};
+	int64_t pages = sysconf(_SC_PHYS_PAGES), most = INT64_MAX;
+
+	*whose = "the memory of this machine";
+	if (pages > 0)
+		most = pages * sysconf(_SC_PAGE_SIZE);
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct rlimit limit;
+
+		if (getrlimit(limits[i].resource, &limit) != 0 || limit.rlim_cur >= (rlim_t)most)
+			continue;
+		most = (int64_t)limit.rlim_cur;
+		*whose = limits[i].name;
+	}
+	return most;
+}
 
 bool password_hash(const struct password_cost *cost, struct str password, char out[PASSWORD_TEXT])
 {

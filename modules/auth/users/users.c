@@ -13,6 +13,19 @@
 
 /* ---- life -------------------------------------------------------------------------------- */
 
+static int check_memory(struct tmail_call *call, const struct password_cost *cost)
+{
+	const char *whose;
+	int64_t most = password_memory_most(&whose);
+
+	if (cost->scheme != PASSWORD_ARGON2ID || cost->memory < most)
+		return TMAIL_OK;
+	call->host->reply(call, 0, NULL,
+		"argon2_memory: no password can be hashed in %lld octets, since %s is %lld",
+		(long long)cost->memory, whose, (long long)most);
+	return TMAIL_REFUSED;
+}
+
 static int check(struct tmail_call *call)
 {
 	static const char *const known[] = { "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256" };
@@ -31,7 +44,7 @@ static int check(struct tmail_call *call)
 			return TMAIL_REFUSED;
 		}
 	}
-	return TMAIL_OK;
+	return check_memory(call, &conf->cost);
 }
 
 static int start(struct tmail_call *call)
@@ -47,8 +60,7 @@ static int start(struct tmail_call *call)
 			gsasl_done(u->gsasl);
 		recall_free(&u->recall);
 		call->host->reply(call, 0, NULL,
-			"there is no memory to hash passwords in (%lld octets each)",
-			(long long)conf->cost.memory);
+			"logins cannot be had: no memory, or libsodium or GNU SASL did not start");
 		return TMAIL_REFUSED;
 	}
 	scram_setup(u->gsasl);

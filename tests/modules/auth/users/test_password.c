@@ -4,6 +4,8 @@
 #include "tests/lib/test.h"
 
 #include <sodium.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Cheap: what a hash costs is not what is tested. */
 static const struct password_cost argon = { PASSWORD_ARGON2ID, 64 * 1024, 1, 5000 };
@@ -109,6 +111,32 @@ START_TEST(nobody_has_a_password_like_all_others)
 }
 END_TEST
 
-TEST_MAIN("auth/users/password", what_was_hashed_is_known_again_and_nothing_else,
-	others_schemes_are_read, what_is_no_scheme_of_ours_is_told_apart_from_wrong,
-	a_higher_cost_makes_the_old_ones_old, nobody_has_a_password_like_all_others)
+START_TEST(no_hash_has_more_memory_than_the_machine_or_a_limit)
+{
+	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA };
+	static const char *const names[] = { "address space", "data" };
+	int64_t machine = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
+	const char *whose;
+
+	ck_assert_int_gt(password_memory_most(&whose), 0);
+	ck_assert_int_le(password_memory_most(&whose), machine);
+	for (size_t i = 0; i < 2; i++) {
+		struct rlimit before, less;
+		int64_t most;
+
+		ck_assert_int_eq(getrlimit(resources[i], &before), 0);
+		less = before;
+		less.rlim_cur = 64 * 1024;
+		ck_assert_int_eq(setrlimit(resources[i], &less), 0);
+		most = password_memory_most(&whose);
+		ck_assert_int_eq(setrlimit(resources[i], &before), 0); /* Check needs some */
+		ck_assert_int_eq(most, 64 * 1024);
+		ck_assert_ptr_nonnull(strstr(whose, names[i]));
+	}
+}
+END_TEST
+
+TEST_MAIN("auth/users/password", no_hash_has_more_memory_than_the_machine_or_a_limit,
+	what_was_hashed_is_known_again_and_nothing_else, others_schemes_are_read,
+	what_is_no_scheme_of_ours_is_told_apart_from_wrong, a_higher_cost_makes_the_old_ones_old,
+	nobody_has_a_password_like_all_others)
