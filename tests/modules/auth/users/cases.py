@@ -483,6 +483,22 @@ def bad_settings(build):
             server.close()
 
 
+def too_much_memory(build):
+    """Of a process with a limit; a sanitizer wants more than that for itself."""
+    server = Tmail(build, modules=modules().replace("64K", "4G"))
+    limited = ["prlimit", "--as=%d" % (2 << 30), server.program, "-c", server.conf]
+    try:
+        if subprocess.run([*limited, "--version"], capture_output=True).returncode:
+            return
+        check = subprocess.run([*limited, "check"], env=server.env, cwd=server.folder, text=True,
+                               capture_output=True)
+        assert check.returncode, check.stdout
+        for words in ("argon2_memory", "4294967296", "address space is 2147483648"):
+            assert words in check.stderr, check.stderr
+    finally:
+        server.close()
+
+
 def run(cases, build):
     for name, function in (
             ("clients of others log in, and do not with a wrong password", clients),
@@ -501,5 +517,6 @@ def run(cases, build):
             ("who may send as whom", senders),
             ("mailboxes and the one who takes all", mailboxes),
             ("the rules of its commands", rules),
-            ("settings that are wrong", bad_settings)):
+            ("settings that are wrong", bad_settings),
+            ("more memory than a limit allows", too_much_memory)):
         cases.run("users: " + name, function, build)
