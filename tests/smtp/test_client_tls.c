@@ -19,7 +19,8 @@
 static struct tls_side side;
 static const struct str name = STR_INIT("mail.example"), other = STR_INIT("other.example");
 
-static void secure(struct talk *t, const char *const *script, enum client_tls how)
+/* As the peer has been given a certificate: tls_side_make. */
+static void secure_with_side(struct talk *t, const char *const *script, enum client_tls how)
 {
 	talk_start(t, script);
 	peer_secure(t->peer, side.ctx);
@@ -32,20 +33,41 @@ static void secure(struct talk *t, const char *const *script, enum client_tls ho
 	talk_content(t, "Subject: x\r\n\r\nhello\r\n");
 }
 
+static void secure(struct talk *t, const char *const *script, enum client_tls how)
+{
+	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
+	secure_with_side(t, script, how);
+}
+
 static void end(struct talk *t)
 {
 	talk_end(t);
 	tls_side_end(&side);
 }
 
-static void failed(const struct talk *t, const char *enhanced, const char *words)
+/* No mail was begun: another host is next, or this one in clear. */
+static void failed(struct talk *t, const char *words, bool in_clear)
 {
 	ck_assert_ptr_null(t->client);
 	ck_assert_int_eq(t->opened.class, CLASS_NEXT_HOST);
 	ck_assert_int_eq(t->opened.stage, STAGE_TLS);
+	ck_assert_int_eq(t->opened.in_clear, in_clear);
+	ck_assert_msg(strstr(t->opened_text, words) != NULL, "%s", t->opened_text);
+	talk_saw_not(t, "MAIL");
+}
+
+static void failed_here(struct talk *t, const char *enhanced, const char *words)
+{
+	failed(t, words, false);
 	ck_assert_uint_eq(t->opened.code, 0);
 	ck_assert_str_eq(t->opened.enhanced, enhanced);
-	ck_assert_msg(strstr(t->opened_text, words) != NULL, "%s", t->opened_text);
+}
+
+static void succeeds(struct talk *t)
+{
+	talk_run(t);
+	ck_assert_uint_eq(peer_surprises(t->peer), 0);
+	ck_assert_int_eq(t->r[0].outcome.class, CLASS_OK);
 }
 
 /* ---- with TLS ------------------------------------------------------------------------------ */
@@ -56,12 +78,9 @@ START_TEST(what_was_offered_in_clear_is_forgotten_behind_tls)
 	const struct tls_facts *facts;
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_MUST);
-	talk_run(&t);
 	/* Not in one write: PIPELINING was not offered again; nor is 10 the limit. */
-	ck_assert_uint_eq(peer_surprises(t.peer), 0);
-	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
+	succeeds(&t);
 	facts = client_tls(t.client);
 	ck_assert_ptr_nonnull(facts);
 	ck_assert(facts->verified);
@@ -76,12 +95,9 @@ START_TEST(tls_from_the_first_octet_has_no_starttls)
 		NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_MUST);
 	t.settings.implicit = true;
-	talk_run(&t);
-	ck_assert_uint_eq(peer_surprises(t.peer), 0);
-	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
+	succeeds(&t);
 	end(&t);
 }
 END_TEST
@@ -92,7 +108,6 @@ START_TEST(a_session_is_resumed_by_its_key)
 		"> 250 peer", TAKES, "next", STARTS, "> 250 peer", TAKES, NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_MUST);
 	t.settings.wanted.session_key = STR("mail verify");
 	talk_run(&t);
@@ -117,7 +132,6 @@ START_TEST(a_connection_that_breaks_inside_tls_is_lost)
 	static const char *const script[] = { STARTS, "> 250 peer", "< MAIL", "close", NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_MUST);
 	talk_run(&t);
 	ck_assert(t.done && !t.usable);
@@ -136,14 +150,12 @@ static void judged(const char *alternatives, bool issued, long valid, enum tls_c
 	struct talk t;
 
 	tls_side_make(&side, alternatives, issued, valid);
-	secure(&t, script, CLIENT_TLS_MUST);
+	secure_with_side(&t, script, CLIENT_TLS_MUST);
 	t.settings.wanted.check = check;
 	t.settings.wanted.names = wanted;
 	talk_run(&t);
 	if (check == TLS_CHECK_NAME && trouble) {
-		failed(&t, "4.7.5", trouble);
-		ck_assert(!t.opened.in_clear);
-		talk_saw_not(&t, "MAIL");
+		failed_here(&t, "4.7.5", trouble);
 	} else {
 		ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
 		ck_assert_int_eq(client_tls(t.client)->verified, trouble == NULL);
@@ -193,14 +205,12 @@ START_TEST(without_tls_nothing_is_said_where_it_must_be)
 	for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
 		struct talk t;
 
-		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 		secure(&t, without[i].script, CLIENT_TLS_MUST);
 		t.settings.login = STR("me");
 		t.settings.password = STR("secret");
 		t.settings.login_clear = true;
 		talk_run(&t);
-		failed(&t, "4.7.4", without[i].words);
-		talk_saw_not(&t, "MAIL");
+		failed_here(&t, "4.7.4", without[i].words);
 		talk_saw_not(&t, "AUTH");
 		end(&t);
 	}
@@ -212,7 +222,6 @@ START_TEST(without_tls_mail_goes_on_the_same_connection_where_it_may)
 	for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
 		struct talk t;
 
-		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 		secure(&t, without[i].script, CLIENT_TLS_MAY);
 		talk_content(&t, "small\r\n");
 		talk_run(&t);
@@ -229,7 +238,6 @@ START_TEST(where_none_is_wanted_starttls_is_not_said)
 	static const char *const script[] = { GREETS, "> 250-peer", "> 250 STARTTLS", SENDS, NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_NONE);
 	talk_run(&t);
 	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
@@ -245,17 +253,11 @@ static void lies(const char *const *script, enum client_tls how, int64_t patienc
 {
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, how);
 	if (patience)
 		t.settings.timeouts.command = patience;
 	talk_run(&t);
-	ck_assert_ptr_null(t.client);
-	ck_assert_int_eq(t.opened.class, CLASS_NEXT_HOST);
-	ck_assert_int_eq(t.opened.stage, STAGE_TLS);
-	ck_assert_int_eq(t.opened.in_clear, in_clear);
-	ck_assert_msg(strstr(t.opened_text, words) != NULL, "%s", t.opened_text);
-	talk_saw_not(&t, "MAIL");
+	failed(&t, words, in_clear);
 	end(&t);
 }
 
@@ -336,20 +338,15 @@ static void tears(const char *then, enum client_tls how, bool implicit, const ch
 	const char *const at_once[] = { "call", then, NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, implicit ? at_once : starttls, how);
 	peer_call(t.peer, tear);
 	t.settings.implicit = implicit;
 	if (strcmp(then, "wait") == 0) /* for the first reply that does not come */
 		t.settings.timeouts.command = t.settings.timeouts.greeting = 1000;
 	talk_run(&t);
-	ck_assert_ptr_null(t.client);
-	ck_assert_int_eq(t.opened.class, CLASS_NEXT_HOST);
-	ck_assert_int_eq(t.opened.stage, STAGE_TLS);
-	ck_assert_int_eq(t.opened.in_clear, how == CLIENT_TLS_MAY);
 	ck_assert_msg(strstr(t.opened_text, words) != NULL, "%s behind %zu octets and %zu: %s",
 		then, torn.octets, torn.behind.len, t.opened_text);
-	talk_saw_not(&t, "MAIL");
+	failed(&t, words, how == CLIENT_TLS_MAY);
 	end(&t);
 }
 
@@ -412,7 +409,6 @@ START_TEST(once_there_is_tls_nothing_else_is_listened_to)
 	struct talk t;
 
 	for (int how = CLIENT_TLS_MAY; how <= CLIENT_TLS_MUST; how++) {
-		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 		secure(&t, hello, how);
 		peer_call(t.peer, inject);
 		talk_run(&t);
@@ -421,7 +417,6 @@ START_TEST(once_there_is_tls_nothing_else_is_listened_to)
 		ck_assert_int_eq(t.opened.stage, STAGE_EHLO);
 		ck_assert(!t.opened.in_clear);
 		end(&t);
-		tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 		secure(&t, content, how);
 		peer_call(t.peer, inject);
 		talk_run(&t);
@@ -438,11 +433,8 @@ START_TEST(a_yes_to_starttls_may_have_several_lines)
 		"tls", "< EHLO me.example", "> 250 peer", SENDS, NULL };
 	struct talk t;
 
-	tls_side_make(&side, "DNS:mail.example", true, PKI_DAY);
 	secure(&t, script, CLIENT_TLS_MUST);
-	talk_run(&t);
-	ck_assert_uint_eq(peer_surprises(t.peer), 0);
-	ck_assert_int_eq(t.r[0].outcome.class, CLASS_OK);
+	succeeds(&t);
 	end(&t);
 }
 END_TEST
