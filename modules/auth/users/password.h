@@ -21,8 +21,8 @@ struct password_cost {
 
 enum { PASSWORD_TEXT = 256 }; /* of what is stored, with its NUL */
 
-/* What one hash can never have more of here, in octets, and why: the machine's memory, or a limit of
- * the process. Whether there is as much free when it comes to it is another matter. */
+/* What one hash can never have more of here, in octets, and why: memory of the machine, or a limit
+ * of the process. Whether there is as much free when it comes to it is another matter. */
 int64_t password_memory_most(const char **whose);
 /* False when the system has no memory for it. */
 bool password_hash(const struct password_cost *cost, struct str password, char out[PASSWORD_TEXT]);
