@@ -25,7 +25,6 @@ struct listener *listener_start(int fd, struct loop *const *loops, unsigned coun
  * EMFILE and the like accepting pauses for 100 ms by itself and logs once. */
 void listener_stop(struct listener *l);
 void listener_left(struct loop *loop);
-unsigned listener_load(const struct loop *loop); /* connections that this loop keeps */
-void listener_free(struct listener **l);         /* after the loops have stopped */
+void listener_free(struct listener **l); /* after the loops have stopped */
 
 #endif

@@ -96,13 +96,6 @@ void endpoint_text(const struct endpoint *e, char text[ENDPOINT_TEXT])
 	snprintf(text, ENDPOINT_TEXT, e->ip.family == 6 ? "[%s]:%u" : "%s:%u", ip, e->port);
 }
 
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
-{
-	if (a->path[0] || b->path[0])
-		return strcmp(a->path, b->path) == 0;
-	return a->port == b->port && ip_equal(&a->ip, &b->ip);
-}
-
 /* ---- socket addresses -------------------------------------------------------------------- */
 
 socklen_t endpoint_sockaddr(const struct endpoint *e, struct sockaddr_storage *out)

@@ -20,7 +20,6 @@ enum { ENDPOINT_TEXT = 112 };
 /* "192.0.2.1:25", "[2001:db8::1]:25", "*:25" (:: with both families), "/run/x.sock". */
 bool endpoint_parse(struct str s, uint16_t default_port, struct endpoint *e);
 void endpoint_text(const struct endpoint *e, char text[ENDPOINT_TEXT]);
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 socklen_t endpoint_sockaddr(const struct endpoint *e, struct sockaddr_storage *out);
 bool endpoint_of_sockaddr(const struct sockaddr *sa, struct endpoint *e); /* v4-mapped undone */
 bool endpoint_of_socket(int fd, bool peer, struct endpoint *e);

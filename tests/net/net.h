@@ -16,6 +16,13 @@
 
 static struct loop *loop;
 
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	if (a->path[0] || b->path[0])
+		return strcmp(a->path, b->path) == 0;
+	return a->port == b->port && ip_equal(&a->ip, &b->ip);
+}
+
 static inline void loop_set_up(void)
 {
 	struct why why;

@@ -63,13 +63,41 @@ START_TEST(a_connection_arrives_with_both_ends_and_flags)
 	ck_assert_int_ne(fcntl(fds[0], F_GETFD) & FD_CLOEXEC, 0);
 	ck_assert_int_eq(getsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
 	ck_assert_int_eq(on, 1);
-	ck_assert_uint_eq(listener_load(loop), 1);
+	ck_assert_uint_eq(loop_load(loop), 1);
 	listener_left(loop);
-	ck_assert_uint_eq(listener_load(loop), 0);
+	ck_assert_uint_eq(loop_load(loop), 0);
 	close_accepted();
 	fd_close(&client);
 	listener_free(&l);
 	ck_assert_ptr_null(l);
+	loop_free(&loop);
+	fd_close(&fd);
+}
+END_TEST
+
+START_TEST(who_has_gone_again_is_not_heard_of)
+{
+	struct endpoint where, ours;
+	struct why why;
+
+	loop_set_up();
+	int fd = listen_on("127.0.0.1:0", &where);
+	int gone = connect_to(&where), said = connect_to(&where), reset = connect_to(&where);
+	ck_assert_int_eq(write(said, "QUIT", 4), 4);
+	setsockopt(reset, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		sizeof(struct linger));
+	fd_close(&gone);
+	fd_close(&said);
+	fd_close(&reset);
+	int client = connect_to(&where);
+	struct listener *l = listener_start(fd, &loop, 1, &events, &why);
+	ck_assert(endpoint_of_socket(client, false, &ours));
+	LOOP_UNTIL(endpoint_equal(&last_peer, &ours));
+	ck_assert_int_eq(accepted_all, 2); /* the other one said something */
+	ck_assert_uint_eq(loop_load(loop), 2);
+	close_accepted();
+	fd_close(&client);
+	listener_free(&l);
 	loop_free(&loop);
 	fd_close(&fd);
 }
@@ -190,7 +218,7 @@ START_TEST(connections_that_stay_are_spread_over_all_loops)
 	for (int i = 0; i < LOOPS; i++) {
 		ck_assert_int_ge(accepted_by[i], 9);
 		ck_assert_int_le(accepted_by[i], 11);
-		ck_assert_uint_eq(listener_load(loops[i]), (unsigned)accepted_by[i]);
+		ck_assert_uint_eq(loop_load(loops[i]), (unsigned)accepted_by[i]);
 	}
 	for (int i = 0; i < 30; i++)
 		close(clients[i]);
@@ -217,7 +245,7 @@ START_TEST(a_busy_loop_gives_connections_away)
 	struct listener *l = listener_start(fd, loops, LOOPS, &events, &why);
 	for (int i = 0; i < 4; i++) {
 		clients[i] = connect_to(&where);
-		LOOP_UNTIL(listener_load(loops[2]) == (unsigned)i + 1);
+		LOOP_UNTIL(loop_load(loops[2]) == (unsigned)i + 1);
 	}
 	ck_assert_int_eq(accepted_all, 0);
 	ck_assert(loop_start(loops[2], "loop", &why));
@@ -246,7 +274,7 @@ START_TEST(a_connection_on_its_way_to_a_loop_that_ends_is_closed)
 	int fd = listen_on("127.0.0.1:0", &where);
 	struct listener *l = listener_start(fd, loops, LOOPS, &events, &why);
 	int client = connect_to(&where);
-	LOOP_UNTIL(listener_load(loops[2]) == 1);
+	LOOP_UNTIL(loop_load(loops[2]) == 1);
 	listener_free(&l);
 	stop_loops();
 	ck_assert_int_eq(accepted_all, 0);
@@ -354,8 +382,8 @@ START_TEST(what_is_no_socket_is_refused)
 END_TEST
 
 TEST_MAIN("net/listener", a_connection_arrives_with_both_ends_and_flags,
-	a_connection_to_any_address_knows_which, a_unix_socket_is_accepted_on_too,
-	one_connection_is_accepted_a_turn, connections_that_stay_are_spread_over_all_loops,
-	a_busy_loop_gives_connections_away, a_connection_on_its_way_to_a_loop_that_ends_is_closed,
-	nothing_is_accepted_after_the_stop,
+	who_has_gone_again_is_not_heard_of, a_connection_to_any_address_knows_which,
+	a_unix_socket_is_accepted_on_too, one_connection_is_accepted_a_turn,
+	connections_that_stay_are_spread_over_all_loops, a_busy_loop_gives_connections_away,
+	a_connection_on_its_way_to_a_loop_that_ends_is_closed, nothing_is_accepted_after_the_stop,
 	without_descriptors_accepting_pauses_and_goes_on_by_itself, what_is_no_socket_is_refused)
