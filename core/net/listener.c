@@ -18,10 +18,8 @@
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { PAUSE_MS = 100 };
+enum { PAUSE_MS = 100, GONE_MOST = 50 /* a second */ };
 
 struct ear {
 	uv_poll_t poll;
@@ -30,7 +28,8 @@ struct ear {
 	struct link link; /* of the loop's ears */
 	struct task start, stop;
 	struct deadline pause;
-	bool open; /* poll is libuv's; the loop's own */
+	bool open;            /* poll is libuv's; the loop's own */
+	int64_t second, gone; /* in it so many had gone when they were accepted */
 	/* No task of ours is on its way to the loop any more, and none must be sent. */
 	atomic_bool closed;
 };
@@ -185,13 +184,18 @@ static bool is_exhausted(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Who has gone again needs no session and no greeting: that is half of what it would cost. */
-static bool has_gone(int fd)
+/* One of a flood that comes and goes: no session and no greeting is half of what it would cost. One
+ * alone may have closed its side only, and read the greeting (RFC 5321 3.1). */
+static bool is_flood(struct ear *ear, int fd)
 {
+	int64_t second = loop_now(ear->loop) / 1000000;
 	char octet;
-	ssize_t n = recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return n == 0 || (n < 0 && errno != EAGAIN);
+	if (recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+		return false;
+	ear->gone = second == ear->second ? ear->gone + 1 : 1;
+	ear->second = second;
+	return ear->gone > GONE_MOST;
 }
 
 /* One a turn: who connects and leaves as fast as it can must not keep the loop from those that are
@@ -212,14 +216,13 @@ static void ear_event(uv_poll_t *handle, int status, int events)
 	if (fd >= 0) {
 		if (atomic_load_explicit(&l->exhausted, memory_order_relaxed))
 			atomic_store(&l->exhausted, false);
-		if (has_gone(fd))
-			close(fd);
+		if (is_flood(ear, fd))
+			fd_close(&fd);
 		else
 			connection_keep(ear, fd, &address);
-	} else if (is_exhausted(errno)) {
+	} else if (is_exhausted(errno)) { /* else another loop was first, or it is gone again */
 		ear_exhausted(ear, errno);
 	}
-	/* Else another loop was first, or that connection is gone again (ECONNABORTED). */
 }
 
 static void ear_start(struct task *task)
