@@ -134,6 +134,7 @@ class Mtasts(World):
         self.domain("change", GOOD, mx=["mx.elsewhere.test"])
         self.domain("quiet", GOOD)
         self.domain("kept", OWN)
+        self.domain("nocurl", OWN)
         self.domain("short", OWN, policy("mx.short.test", max_age=3))
         self.domain("shown", GOOD, policy("mx.shown.test", max_age=99 * YEAR))
         # What is no policy: mail goes, since these hosts' certificates are nobody's.
@@ -325,6 +326,22 @@ class Mtasts(World):
         wait_for(fetched, what="the new policy")
         self.waits("quiet.test", "id 2, enforce", "is no mx")
 
+    def no_libcurl(self):
+        """As on a machine where it was removed: said, and mail goes as without policies."""
+        for name in ("libcurl.so.4", "libcurl-gnutls.so.4"):
+            with open(os.path.join(self.server.folder, name), "w", encoding="utf-8"):
+                pass
+        self.server.stop()
+        self.server.env["LD_LIBRARY_PATH"] = self.server.folder
+        self.server.start()
+        self.server.lines.wait("mtasts_no_libcurl.*libcurl.so.4: file too short")
+        self.unusable("nocurl.test", 'policy="may (sts)"', "libcurl.so.4: file too short")
+        assert self.web.times("nocurl.test") == 0
+        self.server.stop()
+        del self.server.env["LD_LIBRARY_PATH"]
+        self.server.start()
+        self.waits("nocurl.test", "verify (sts)", "self-signed")
+
     def survives(self):
         """The web server has gone, and tmail was started anew."""
         self.waits("kept.test", "verify (sts)")
@@ -409,6 +426,7 @@ def run(cases, build):
         cases.run("what failed is left alone, but for another id", sts.not_again)
         cases.run("another id: a host that was none is one", sts.change)
         cases.run("another id: fetched while mail goes", sts.quiet)
+        cases.run("without libcurl: as without, and it is said", sts.no_libcurl)
         cases.run("a policy survives its web server and a start, to its end", sts.survives)
         cases.run("what went wrong is counted, in the words of RFC 8460", sts.counted)
         cases.run("mtasts list, refresh, del", sts.commands)

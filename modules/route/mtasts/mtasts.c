@@ -5,6 +5,7 @@
  * grammar in policy.c, what is known in cache.c, rows.c keeps it. The page for people: mtasts.md.
  */
 #include "mtasts.h"
+#include "curl.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -56,12 +57,27 @@ static unsigned refresh_find(struct mtasts *m, struct buf domains[REFRESHED_AT_O
 	return count;
 }
 
+/* Not at the start, which would take longer; nor with the first mail, for whom it is too late. */
+static void curl_look(struct tmail_call *call)
+{
+	struct mtasts *m = call->self;
+	struct tmail_field field = { "why", { NULL, 0 } };
+	struct why why;
+
+	if (!m->curl_looked && !curl_get(&why)) {
+		field.value = tm(str_c(why.text));
+		call->host->log(call, TMAIL_ERROR, "mtasts_no_libcurl", &field, 1);
+	}
+	m->curl_looked = true;
+}
+
 static enum tmail_verdict tick(struct tmail_call *call, const union tmail_event *event)
 {
 	struct buf domains[REFRESHED_AT_ONCE] = { { 0 } };
 	unsigned count = refresh_find(call->self, domains);
 
 	(void)event;
+	curl_look(call);
 	for (unsigned i = 0; i < count; i++) {
 		struct mtasts_fetch fetch = { .domain = tm(buf_str(&domains[i])) };
 		struct mtasts_found found = { .why = { NULL, 0 } };
@@ -96,7 +112,7 @@ static int start(struct tmail_call *call)
 	m->fetcher = fetcher_new(ca_file, conf->fetch_timeout, mtasts_fetched, m);
 	free(ca_file);
 	if (!m->fetcher) {
-		call->host->reply(call, 0, "", "libcurl does not start");
+		call->host->reply(call, 0, "", "no thread can be had for what it fetches");
 		return TMAIL_REFUSED;
 	}
 	if (mtasts_rows_read(call, &result) != TMAIL_OK) {

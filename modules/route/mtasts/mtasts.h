@@ -23,6 +23,7 @@ struct mtasts {
 	struct cache cache;
 	struct fetcher *fetcher; /* NULL: opened for its commands alone */
 	int64_t retry;           /* seconds */
+	bool curl_looked;        /* whether there is a libcurl; of the ticks */
 };
 
 static inline struct str of(struct tmail_str s)
