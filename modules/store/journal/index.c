@@ -222,10 +222,16 @@ static void index_disconnect(struct index *index)
 	index->db = NULL;
 }
 
-static bool index_is_ours(struct index *index, const struct store_id *store)
+/* A store that has no journal yet is called what its index calls it, if that has seen none. */
+static bool index_is_ours(struct index *index, struct store_id *store, bool has_journal)
 {
-	return head_get(index, &index->head) && index->head.version == INDEX_VERSION &&
-		memcmp(&index->head.store, store, sizeof *store) == 0;
+	const struct head *head = &index->head;
+
+	if (!head_get(index, &index->head) || head->version != INDEX_VERSION)
+		return false;
+	if (!has_journal && head->mark == 0 && head->end <= BLOCK)
+		*store = head->store;
+	return memcmp(&head->store, store, sizeof *store) == 0;
 }
 
 static bool index_found(struct index *index, const struct store_id *store, struct why *why)
@@ -248,12 +254,12 @@ static void index_files_remove(const char *path)
 }
 
 struct index *index_open(
-	const char *path, const struct store_id *store, bool *anew, struct why *why)
+	const char *path, struct store_id *store, bool has_journal, bool *anew, struct why *why)
 {
 	struct index *index = must_alloc(sizeof *index);
 
 	*anew = false;
-	if (index_connect(index, path, NULL) && index_is_ours(index, store))
+	if (index_connect(index, path, NULL) && index_is_ours(index, store, has_journal))
 		return index;
 	index_disconnect(index);
 	index_files_remove(path);

@@ -13,9 +13,10 @@
 struct index;
 
 /* Opens the file, or makes it. One that is not sound, or of another store, is thrown away and made
- * anew (*anew). NULL and why: this cannot be done either. */
+ * anew (*anew). NULL and why: this cannot be done either. Without a journal *store becomes the id
+ * in an index that has seen none either. */
 struct index *index_open(
-	const char *path, const struct store_id *store, bool *anew, struct why *why);
+	const char *path, struct store_id *store, bool has_journal, bool *anew, struct why *why);
 void index_close(struct index **index);
 /* Throws everything away. */
 bool index_empty(struct index *index, struct why *why);

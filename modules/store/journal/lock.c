@@ -53,7 +53,7 @@ int lock_take(const char *folder, bool *taken, struct why *why)
 		return -1;
 	}
 	snprintf(words, sizeof words, "process %ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, words, strlen(words), 0) < 0) {
+	if (pwrite(fd, words, strlen(words), 0) < 0 || ftruncate(fd, (off_t)strlen(words)) < 0) {
 		/* The lock is held all the same; only its words are missing. */
 	}
 	return fd;

@@ -53,7 +53,8 @@ static bool index_start(struct store *store)
 	store->mark = UINT64_MAX;
 	if (!store->settings.index_path)
 		return false;
-	store->index = index_open(store->settings.index_path, &store->segments.id, &anew, &why);
+	store->index = index_open(store->settings.index_path, &store->segments.id,
+		store->segments.known, &anew, &why);
 	if (!store->index) {
 		note(&store->notes, TMAIL_ERROR, "journal_index_lost",
 			"%s; listings read the journal", why.text);

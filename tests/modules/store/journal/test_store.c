@@ -130,6 +130,60 @@ START_TEST(mail_delivered_at_the_first_try_never_touches_the_index)
 }
 END_TEST
 
+/* It is the store's whose name it has; a store without a file would get a name by chance. */
+START_TEST(a_store_without_mail_keeps_its_index)
+{
+	struct kit k = { 0 };
+	struct store_id first;
+
+	kit_begin(&k);
+	first = k.store->segments.id;
+	for (int i = 0; i < 3; i++) {
+		kit_close(&k);
+		ck_assert(kit_open(&k));
+		ck_assert_mem_eq(&k.store->segments.id, &first, sizeof first);
+	}
+	kit_add(&k, 1, 100);
+	kit_defer(&k, 1, "450");
+	kit_tend(&k);
+	kit_close(&k);
+	ck_assert(kit_open(&k));
+	ck_assert_uint_eq(kit_count(&k), 1);
+	ck_assert_mem_eq(&k.store->segments.id, &first, sizeof first);
+	ck_assert_uint_eq(kit_said(&k, "journal_index_made"), 0);
+	kit_end(&k);
+}
+END_TEST
+
+static void without_its_journal(bool deferred)
+{
+	struct kit k = { 0 };
+	struct store_id before;
+
+	kit_begin(&k);
+	before = k.store->segments.id;
+	kit_add(&k, 1, 100);
+	if (deferred)
+		kit_defer(&k, 1, "450");
+	else
+		kit_deliver(&k, 1);
+	kit_tend(&k);
+	kit_close(&k);
+	disk_free(&k.disk);
+	k.disk = disk_new(2);
+	ck_assert(kit_open(&k));
+	ck_assert_uint_eq(kit_count(&k), 0);
+	ck_assert_mem_ne(&k.store->segments.id, &before, sizeof before);
+	kit_end(&k);
+}
+
+START_TEST(an_index_that_has_seen_mail_is_nothing_without_its_journal)
+{
+	without_its_journal(true);
+	without_its_journal(false);
+}
+END_TEST
+
 START_TEST(opening_and_looking_writes_nothing_new)
 {
 	struct kit k = { 0 };
@@ -300,6 +354,8 @@ TEST_MAIN("modules/store/journal/store", files_are_used_again_and_never_removed_
 	what_stays_long_is_copied_out_of_the_way, a_reader_keeps_its_file,
 	after_a_large_backlog_spare_files_go,
 	mail_delivered_at_the_first_try_never_touches_the_index,
+	a_store_without_mail_keeps_its_index,
+	an_index_that_has_seen_mail_is_nothing_without_its_journal,
 	opening_and_looking_writes_nothing_new, an_index_that_was_deleted_is_made_anew_equal,
 	a_page_costs_a_page, a_write_is_one_flush, orphans_of_the_spool_are_swept_at_start,
 	a_message_whose_end_is_missing_ends_at_start)
