@@ -90,7 +90,7 @@ static pid_t lock_holder(int fd)
 static bool lock_take(struct parent *p, struct why *why)
 {
 	bool said = false;
-	int fd = open(p->settings->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int size, fd = open(p->settings->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (fd < 0)
 		return why_errno(why, "%s", p->settings->lock);
@@ -109,7 +109,8 @@ static bool lock_take(struct parent *p, struct why *why)
 		poll(NULL, 0, LOCK_POLL);
 	}
 	p->setup.lock = fd;
-	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+	size = dprintf(fd, "%d\n", (int)getpid());
+	if (size < 0 || ftruncate(fd, size) != 0)
 		return why_errno(why, "%s", p->settings->lock);
 	return true;
 }
