@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "net/flood.h"
 #include "sys/file.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { PAUSE_MS = 100, GONE_MOST = 50 /* a second */ };
+enum { PAUSE_MS = 100 };
 
 struct ear {
 	uv_poll_t poll;
@@ -27,9 +28,10 @@ struct ear {
 	struct loop *loop;
 	struct link link; /* of the loop's ears */
 	struct task start, stop;
-	struct deadline pause;
-	bool open;            /* poll is libuv's; the loop's own */
-	int64_t second, gone; /* in it so many had gone when they were accepted */
+	struct deadline pause, lift;
+	struct flood_watch watch;
+	bool lifting; /* lift is set */
+	bool open;    /* poll is libuv's; the loop's own */
 	/* No task of ours is on its way to the loop any more, and none must be sent. */
 	atomic_bool closed;
 };
@@ -42,6 +44,7 @@ struct listener {
 	atomic_uint holders;
 	atomic_bool stopped;
 	atomic_bool exhausted; /* said so, and not accepted since */
+	struct flood flood;
 	struct ear ears[];
 };
 
@@ -92,19 +95,25 @@ static struct loop *loop_choose(const struct listener *l, struct loop *here)
 	return least;
 }
 
-static void connection_keep(struct ear *ear, int fd, const struct sockaddr_storage *address)
+static struct endpoint local_of(const struct listener *l, int fd)
+{
+	struct endpoint local = l->local;
+
+	if (local.ip.family == 0 && !local.path[0])
+		endpoint_of_socket(fd, false, &local);
+	return local;
+}
+
+static void connection_keep(struct ear *ear, int fd, const struct endpoint *peer)
 {
 	struct listener *l = ear->listener;
-	struct endpoint peer = { 0 }, local = l->local;
+	struct endpoint local = local_of(l, fd);
 	struct loop *to = loop_choose(l, ear->loop);
 	struct handover *h;
 
-	endpoint_of_sockaddr((const struct sockaddr *)address, &peer);
-	if (local.ip.family == 0 && !local.path[0])
-		endpoint_of_socket(fd, false, &local);
 	loop_load_add(to, 1);
 	if (to == ear->loop) {
-		l->events.accepted(l->events.ctx, to, fd, &peer, &local);
+		l->events.accepted(l->events.ctx, to, fd, peer, &local);
 		return;
 	}
 	h = must_alloc(sizeof *h);
@@ -112,7 +121,7 @@ static void connection_keep(struct ear *ear, int fd, const struct sockaddr_stora
 	h->listener = l;
 	h->loop = to;
 	h->fd = fd;
-	h->peer = peer;
+	h->peer = *peer;
 	h->local = local;
 	atomic_fetch_add(&l->holders, 1);
 	loop_post(to, &h->task);
@@ -137,6 +146,7 @@ static void ear_close(struct ear *ear)
 		return;
 	ear->open = false;
 	deadline_clear(&ear->pause);
+	deadline_clear(&ear->lift);
 	uv_close((uv_handle_t *)&ear->poll, ear_closed);
 }
 
@@ -184,18 +194,45 @@ static bool is_exhausted(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One of a flood that comes and goes: no session and no greeting is half of what it would cost. One
- * alone may have closed its side only, and read the greeting (RFC 5321 3.1). */
-static bool is_flood(struct ear *ear, int fd)
+static void lift(struct deadline *d)
 {
-	int64_t second = loop_now(ear->loop) / 1000000;
-	char octet;
+	struct ear *ear = container_of(d, struct ear, lift);
+	int64_t wait = flood_lift(&ear->listener->flood, loop_now(ear->loop));
 
-	if (recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
-		return false;
-	ear->gone = second == ear->second ? ear->gone + 1 : 1;
-	ear->second = second;
-	return ear->gone > GONE_MOST;
+	ear->lifting = wait > 0;
+	if (ear->lifting)
+		deadline_set(d, wait);
+}
+
+/* Who talks to himself is heard whatever he does: it may be the way of all mail of this host. */
+static void flood_stop(struct ear *ear, int fd, const struct ip *peer)
+{
+	struct listener *l = ear->listener;
+	struct endpoint local = local_of(l, fd);
+	char text[IP_TEXT];
+
+	if (l->events.relayed || ip_equal(peer, &local.ip) ||
+		!flood_ban(&l->flood, peer, loop_now(ear->loop)))
+		return;
+	if (!ear->lifting)
+		deadline_set(&ear->lift, FLOOD_BAN);
+	ear->lifting = true;
+	ip_text(peer, text);
+	log_event(LEVEL_WARNING, NULL, "flood_not_heard", LOG_C("address", text),
+		LOG_NUM("ms", FLOOD_BAN));
+}
+
+/* No session and no greeting is half of what it would cost. One alone may have closed its side
+ * only, and read the greeting (RFC 5321 3.1). */
+static bool is_flood(struct ear *ear, int fd, const struct ip *peer)
+{
+	char octet;
+	bool gone = recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	enum flood_verdict verdict = flood_see(&ear->watch, peer, gone, loop_now(ear->loop));
+
+	if (verdict == FLOOD_ONE)
+		flood_stop(ear, fd, peer);
+	return verdict != FLOOD_NO;
 }
 
 /* One a turn: who connects and leaves as fast as it can must not keep the loop from those that are
@@ -206,6 +243,7 @@ static void ear_event(uv_poll_t *handle, int status, int events)
 	struct listener *l = ear->listener;
 	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof address;
+	struct endpoint peer = { 0 };
 	int fd;
 
 	(void)status;
@@ -216,10 +254,11 @@ static void ear_event(uv_poll_t *handle, int status, int events)
 	if (fd >= 0) {
 		if (atomic_load_explicit(&l->exhausted, memory_order_relaxed))
 			atomic_store(&l->exhausted, false);
-		if (is_flood(ear, fd))
+		endpoint_of_sockaddr((const struct sockaddr *)&address, &peer);
+		if (is_flood(ear, fd, &peer.ip))
 			fd_close(&fd);
 		else
-			connection_keep(ear, fd, &address);
+			connection_keep(ear, fd, &peer);
 	} else if (is_exhausted(errno)) { /* else another loop was first, or it is gone again */
 		ear_exhausted(ear, errno);
 	}
@@ -244,6 +283,7 @@ static void ear_start(struct task *task)
 	}
 	ear->open = true;
 	deadline_init(&ear->pause, ear->loop, pause_over);
+	deadline_init(&ear->lift, ear->loop, lift);
 	list_append(loop_part(ear->loop, &ears_part), &ear->link);
 	ear_listen(ear);
 }
@@ -278,6 +318,7 @@ struct listener *listener_start(int fd, struct loop *const *loops, unsigned coun
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	l = must_alloc(sizeof *l + count * sizeof *l->ears);
 	l->fd = fd;
+	flood_begin(&l->flood, fd);
 	l->count = count;
 	l->events = *events;
 	if (!ip_is_any(&local.ip))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Accepting on a shared listening socket, on every loop. A connection goes to the loop with
- * fewest and stays there.
+ * fewest and stays there. Who comes and has gone again over and over is not heard for a while.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -17,6 +17,7 @@ struct listener_events {
 	void (*accepted)(void *ctx, struct loop *loop, int fd, const struct endpoint *peer,
 		const struct endpoint *local);
 	void *ctx;
+	bool relayed; /* by a proxy: its addresses are many clients', and none is shut out */
 };
 /* fd stays the caller's. The same loops, in the same order, for every listener. */
 struct listener *listener_start(int fd, struct loop *const *loops, unsigned count,

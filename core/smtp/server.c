@@ -277,7 +277,7 @@ struct smtp_server *smtp_server_start(int fd, const struct listen_settings *sett
 	struct loop *const *loops, unsigned count, struct why *why)
 {
 	struct smtp_server *server;
-	struct listener_events events = { accepted, NULL };
+	struct listener_events events = { accepted, NULL, .relayed = settings->proxy };
 
 	server = server_new(settings, loops, count);
 	events.ctx = server;

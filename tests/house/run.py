@@ -33,7 +33,7 @@ CONTRACT = {"conf", "host", "smtp", "queue", "admin", "daemon"}  # may include <
 BANNED = "strcpy strcat sprintf vsprintf gets atoi atol alloca strtok system popen".split()
 # Lines with comments and blanks. The aim is 20,000 for the whole (docs/house.md says how far it is);
 # until then no floor may grow beyond what it has without somebody deciding it here.
-FLOOR_LINES = {"base": 2700, "mail": 3850, "conf": 2000, "sys": 2550, "net": 4300, "host": 8200,
+FLOOR_LINES = {"base": 2700, "mail": 3850, "conf": 2000, "sys": 2550, "net": 4600, "host": 8200,
                "smtp": 8350, "queue": 9500, "admin": 4200, "daemon": 4750, "include": 1100}
 FILE_LINES = 600
 CONTRACT_LINES = {"module.h": 500}

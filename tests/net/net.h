@@ -11,6 +11,7 @@
 #include "sys/loop.h"
 #include "tests/lib/test.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -75,16 +76,30 @@ static inline int listen_on(const char *text, struct endpoint *where)
 	return fd;
 }
 
-/* A client as others write them: blocking. */
-static inline int connect_to(const struct endpoint *where)
+/* A client. From: NULL for any address; flags: SOCK_NONBLOCK, or 0. */
+static inline int connect_from(const char *from, int flags, const struct endpoint *where)
 {
 	struct sockaddr_storage address;
 	socklen_t len = endpoint_sockaddr(where, &address);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, len), 0);
+	if (from) {
+		struct endpoint e = endpoint_of(from);
+		struct sockaddr_storage source;
+		socklen_t size = endpoint_sockaddr(&e, &source);
+
+		ck_assert_int_eq(bind(fd, (struct sockaddr *)&source, size), 0);
+	}
+	if (connect(fd, (struct sockaddr *)&address, len) != 0)
+		ck_assert_int_eq(errno, EINPROGRESS);
 	return fd;
+}
+
+/* As others write them: blocking. */
+static inline int connect_to(const struct endpoint *where)
+{
+	return connect_from(NULL, 0, where);
 }
 
 /* Both ends of a TCP connection; the first one is the server's, as accepted. */

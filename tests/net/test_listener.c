@@ -36,7 +36,7 @@ static void accepted(void *ctx, struct loop *l, int fd, const struct endpoint *p
 	accepted_in[n] = turn;
 }
 
-static const struct listener_events events = { accepted, fds };
+static const struct listener_events events = { accepted, fds, false };
 
 static void close_accepted(void)
 {
@@ -86,11 +86,13 @@ START_TEST(a_flood_that_has_gone_again_is_not_heard_of)
 {
 	struct endpoint where, ours;
 	struct why why;
+	char from[20];
 
 	loop_set_up();
 	int fd = listen_on("127.0.0.1:0", &where);
-	for (int i = 0; i < 56; i++) {
-		int client = connect_to(&where);
+	for (int i = 0; i < 56; i++) { /* of none too many */
+		snprintf(from, sizeof from, "127.7.0.%d:0", i % 4);
+		int client = connect_from(from, 0, &where);
 
 		fd_close(&client);
 	}
@@ -110,6 +112,125 @@ START_TEST(a_flood_that_has_gone_again_is_not_heard_of)
 	listener_free(&l);
 	loop_free(&loop);
 	fd_close(&fd);
+}
+END_TEST
+
+static int not_heard_lines;
+
+static void count_not_heard(enum log_level level, struct str line)
+{
+	(void)level;
+	not_heard_lines += str_search_case(line, STR("flood_not_heard")) >= 0;
+}
+
+/* So many come from there and have gone again before anybody listens; answers who comes then. */
+static int flood_of(const char *from, int most, const struct endpoint *where)
+{
+	for (int i = 0; i < most; i++) {
+		int client = connect_from(from, 0, where);
+
+		fd_close(&client);
+	}
+	return connect_to(where);
+}
+
+START_TEST(who_makes_a_flood_is_not_heard_for_a_while)
+{
+	struct endpoint where, ours;
+	struct why why;
+
+	log_setup(LEVEL_INFO, LOG_TEXT, count_not_heard);
+	loop_set_up();
+	int fd = listen_on("127.0.0.1:0", &where);
+	int client = flood_of("127.7.0.1:0", 55, &where);
+	clock_replace(NULL, one_second);
+	struct listener *l = listener_start(fd, &loop, 1, &events, &why);
+	LOOP_UNTIL(accepted_all == 51);
+	ck_assert_int_eq(not_heard_lines, 1);
+	int banned = connect_from("127.7.0.1:0", SOCK_NONBLOCK, &where);
+	int other = connect_from("127.7.0.2:0", 0, &where);
+	ck_assert(endpoint_of_socket(other, false, &ours));
+	LOOP_UNTIL(endpoint_equal(&last_peer, &ours));
+	ck_assert_int_eq(accepted_all, 52);
+	clock_replace(NULL, NULL); /* which is later: it is over, and the client sends again */
+	ck_assert(endpoint_of_socket(banned, false, &ours));
+	LOOP_UNTIL(endpoint_equal(&last_peer, &ours));
+	close_accepted();
+	fd_close(&client);
+	fd_close(&banned);
+	fd_close(&other);
+	listener_free(&l);
+	loop_free(&loop);
+	fd_close(&fd);
+}
+END_TEST
+
+START_TEST(a_listener_may_end_meanwhile)
+{
+	struct endpoint where;
+	struct why why;
+
+	loop_set_up();
+	int fd = listen_on("127.0.0.1:0", &where);
+	int client = flood_of("127.7.0.1:0", 55, &where);
+	clock_replace(NULL, one_second);
+	struct listener *l = listener_start(fd, &loop, 1, &events, &why);
+	LOOP_UNTIL(accepted_all == 51);
+	listener_free(&l);
+	loop_turn();
+	clock_replace(NULL, NULL); /* the ban would be over */
+	loop_turn();
+	loop_turn();
+	l = listener_start(fd, &loop, 1, &events, &why);
+	fd_close(&client);
+	client = connect_from("127.7.0.1:0", 0, &where);
+	LOOP_UNTIL(accepted_all == 52);
+	close_accepted();
+	fd_close(&client);
+	listener_free(&l);
+	loop_free(&loop);
+	fd_close(&fd);
+}
+END_TEST
+
+static void not_banned(const struct listener_events *of, const char *from)
+{
+	struct endpoint where, ours;
+	struct why why;
+
+	log_setup(LEVEL_INFO, LOG_TEXT, count_not_heard);
+	loop_set_up();
+	int fd = listen_on("*:0", &where);
+	where = endpoint_of("127.0.0.1:0");
+	struct endpoint real;
+	ck_assert(endpoint_of_socket(fd, false, &real));
+	where.port = real.port;
+	int client = flood_of(from, 55, &where);
+	clock_replace(NULL, one_second);
+	struct listener *l = listener_start(fd, &loop, 1, of, &why);
+	ck_assert(endpoint_of_socket(client, false, &ours));
+	LOOP_UNTIL(endpoint_equal(&last_peer, &ours));
+	clock_replace(NULL, NULL);
+	ck_assert_int_eq(accepted_all, 51);
+	ck_assert_int_eq(not_heard_lines, 0);
+	close_accepted();
+	fd_close(&client);
+	listener_free(&l);
+	loop_free(&loop);
+	fd_close(&fd);
+}
+
+START_TEST(who_talks_to_himself_is_heard_whatever_he_does)
+{
+	not_banned(&events, "127.0.0.1:0");
+}
+END_TEST
+
+START_TEST(who_comes_through_a_proxy_is_not_banned)
+{
+	const struct listener_events relayed = { accepted, fds, .relayed = true };
+
+	not_banned(&relayed, "127.7.0.1:0");
 }
 END_TEST
 
@@ -392,7 +513,9 @@ START_TEST(what_is_no_socket_is_refused)
 END_TEST
 
 TEST_MAIN("net/listener", a_connection_arrives_with_both_ends_and_flags,
-	a_flood_that_has_gone_again_is_not_heard_of, a_connection_to_any_address_knows_which,
+	a_flood_that_has_gone_again_is_not_heard_of, who_makes_a_flood_is_not_heard_for_a_while,
+	a_listener_may_end_meanwhile, who_talks_to_himself_is_heard_whatever_he_does,
+	who_comes_through_a_proxy_is_not_banned, a_connection_to_any_address_knows_which,
 	a_unix_socket_is_accepted_on_too, one_connection_is_accepted_a_turn,
 	connections_that_stay_are_spread_over_all_loops, a_busy_loop_gives_connections_away,
 	a_connection_on_its_way_to_a_loop_that_ends_is_closed, nothing_is_accepted_after_the_stop,
