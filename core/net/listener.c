@@ -227,7 +227,8 @@ static void flood_stop(struct ear *ear, int fd, const struct ip *peer)
 static bool is_flood(struct ear *ear, int fd, const struct ip *peer)
 {
 	char octet;
-	bool gone = recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	ssize_t n = recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+	bool gone = n == 0 || (n < 0 && errno != EAGAIN); /* closed, or reset */
 	enum flood_verdict verdict = flood_see(&ear->watch, peer, gone, loop_now(ear->loop));
 
 	if (verdict == FLOOD_ONE)

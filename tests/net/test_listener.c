@@ -90,10 +90,14 @@ START_TEST(a_flood_that_has_gone_again_is_not_heard_of)
 
 	loop_set_up();
 	int fd = listen_on("127.0.0.1:0", &where);
-	for (int i = 0; i < 56; i++) { /* of none too many */
+	for (int i = 0; i < 56; i++) { /* of none too many; every second is a reset */
+		const struct linger at_once = { .l_onoff = i % 2 };
+
 		snprintf(from, sizeof from, "127.7.0.%d:0", i % 4);
 		int client = connect_from(from, 0, &where);
 
+		ck_assert_int_eq(
+			setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
 		fd_close(&client);
 	}
 	int said = connect_to(&where);
