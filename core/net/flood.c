@@ -102,7 +102,7 @@ static unsigned filter_write(const struct flood *f, struct sock_filter *first)
 {
 	struct sock_filter *line = first + HEAD;
 
-	for (unsigned i = 0; i < f->count; i++)
+	for (unsigned i = f->heard; i < f->count; i++)
 		if (f->bans[i].network.family == 4)
 			line = ban_write(&f->bans[i].network, line);
 	*line++ = does(BPF_RET | BPF_K, PASS);
@@ -111,7 +111,7 @@ static unsigned filter_write(const struct flood *f, struct sock_filter *first)
 	first[2] = is(6, 1);
 	first[3] = does(BPF_JMP | BPF_JA, (uint32_t)(line - first - 4));
 	first[4] = load(BPF_W, V4_SOURCE);
-	for (unsigned i = 0; i < f->count; i++)
+	for (unsigned i = f->heard; i < f->count; i++)
 		if (f->bans[i].network.family == 6)
 			line = ban_write(&f->bans[i].network, line);
 	*line++ = does(BPF_RET | BPF_K, PASS);
@@ -124,20 +124,21 @@ static bool filter_set(const struct flood *f)
 	struct sock_fprog program = { .filter = lines };
 	int none = 0;
 
-	if (f->count == 0) /* there may be none */
+	if (f->heard == f->count) /* there may be none */
 		return setsockopt(f->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none) == 0;
 	program.len = (unsigned short)filter_write(f, lines);
 	return setsockopt(f->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
-/* ---- who is not heard; in the order in which that ends -------------------------------------- */
+/* ---- who is banned; in the order in which that ends ----------------------------------------- */
 
-static void ban_first_over(struct flood *f)
+static void first_forget(struct flood *f)
 {
+	f->heard -= f->heard > 0;
 	memmove(&f->bans[0], &f->bans[1], --f->count * sizeof *f->bans);
 }
 
-static bool is_banned(const struct flood *f, const struct ip *network)
+static bool is_known(const struct flood *f, const struct ip *network)
 {
 	for (unsigned i = 0; i < f->count; i++)
 		if (ip_equal(&f->bans[i].network, network))
@@ -151,9 +152,11 @@ bool flood_ban(struct flood *f, const struct ip *peer, int64_t now)
 	bool done = false;
 
 	pthread_mutex_lock(&f->lock);
-	if (!is_banned(f, &one.network)) {
+	while (f->count && f->bans[0].until + FLOOD_HEARD * 1000 <= now)
+		first_forget(f);
+	if (!is_known(f, &one.network)) {
 		if (f->count == FLOOD_BANS)
-			ban_first_over(f);
+			first_forget(f);
 		f->bans[f->count++] = one;
 		done = filter_set(f);
 		f->count -= !done;
@@ -168,12 +171,12 @@ int64_t flood_lift(struct flood *f, int64_t now)
 	int64_t wait;
 
 	pthread_mutex_lock(&f->lock);
-	before = f->count;
-	while (f->count && f->bans[0].until <= now)
-		ban_first_over(f);
-	if (f->count < before)
+	before = f->heard;
+	while (f->heard < f->count && f->bans[f->heard].until <= now)
+		f->heard++;
+	if (f->heard > before)
 		filter_set(f);
-	wait = f->count ? (f->bans[0].until - now) / 1000 + 1 : 0;
+	wait = f->heard < f->count ? (f->bans[f->heard].until - now) / 1000 + 1 : 0;
 	pthread_mutex_unlock(&f->lock);
 	return wait;
 }

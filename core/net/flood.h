@@ -2,10 +2,11 @@
  *
  * Clients that come and have gone again when they are accepted, as fast as they can. Each costs an
  * accept and a close, and the kernel more than that. Beyond fifty a second they get no session;
- * and who is more than twenty of them is not heard for two seconds: a filter at the listening
- * socket (socket(7), SO_ATTACH_FILTER) drops what comes from there before it is a connection. Who
- * means it sends again, as after any loss. One address is an IPv4 address or an IPv6 /64; it is
- * left alone while one in fifty of its clients stays.
+ * and who is more than twenty of them is not heard for two seconds, then for a quarter of one at
+ * least, so that others behind that address get through, who send again as after any loss. A
+ * filter at the listening socket (socket(7), SO_ATTACH_FILTER) drops what comes from there before
+ * it is a connection. One address is an IPv4 address or an IPv6 /64; it is left alone while one in
+ * fifty of its clients stays.
  */
 #ifndef NET_FLOOD_H
 #define NET_FLOOD_H
@@ -14,7 +15,7 @@
 
 #include <pthread.h>
 
-enum { FLOOD_SEEN = 64, FLOOD_BANS = 64, FLOOD_BAN = 2000 /* ms */ };
+enum { FLOOD_SEEN = 64, FLOOD_BANS = 64, FLOOD_BAN = 2000, FLOOD_HEARD = 250 /* ms */ };
 
 /* What one ear saw in this second; its loop's own. */
 struct flood_watch {
@@ -34,7 +35,7 @@ struct flood {
 		struct ip network;
 		int64_t until; /* clock_mono */
 	} bans[FLOOD_BANS];
-	unsigned count;
+	unsigned count, heard; /* of them these are over, and not to be banned again yet */
 };
 
 /* The socket is a new one's: filters that an earlier process left behind go. */
@@ -48,9 +49,9 @@ enum flood_verdict {
 /* One more, that has gone again or not. */
 enum flood_verdict flood_see(struct flood_watch *w, const struct ip *peer, bool gone, int64_t now);
 /* For FLOOD_BAN from now on; flood_lift is owed then. False: it is already, and what comes was on
- * its way; or the system has no such filters. */
+ * its way; or was until FLOOD_HEARD ago; or the system has no such filters. */
 bool flood_ban(struct flood *f, const struct ip *peer, int64_t now);
-/* Those whose time is over are heard again. Milliseconds to the next; 0: there is none. */
+/* Those whose ban is over are heard again. Milliseconds to the next; 0: there is none. */
 int64_t flood_lift(struct flood *f, int64_t now);
 
 #endif

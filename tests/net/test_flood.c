@@ -152,7 +152,28 @@ START_TEST(who_is_banned_is_not_heard_until_it_is_over)
 	ck_assert_int_eq(flood_lift(&flood, 3 * SECOND), 0);
 	say("127.7.0.2", "127.0.0.1:0");
 	heard(fd, "127.7.0.2");
-	ck_assert(ban("127.7.0.2", 3 * SECOND));
+	fd_close(&fd);
+}
+END_TEST
+
+START_TEST(between_two_bans_one_is_heard_for_a_while)
+{
+	const int64_t again = 2 * SECOND + FLOOD_HEARD * 1000;
+	int fd = listen_for("127.0.0.1:0");
+
+	ck_assert(ban("127.7.0.1", 0));
+	ck_assert_int_eq(flood_lift(&flood, 2 * SECOND), 0);
+	ck_assert(!ban("127.7.0.1", again - 1));
+	say("127.7.0.1", "127.0.0.1:0");
+	heard(fd, "127.7.0.1");
+	ck_assert(ban("127.7.0.1", again));
+	say("127.7.0.1", "127.0.0.1:0");
+	say("127.7.0.2", "127.0.0.1:0");
+	heard(fd, "127.7.0.2");
+	ck_assert_int_eq(flood_lift(&flood, again), 2001);
+	ck_assert_int_eq(flood_lift(&flood, again + 2 * SECOND), 0);
+	say("127.7.0.1", "127.0.0.1:0");
+	heard(fd, "127.7.0.1");
 	fd_close(&fd);
 }
 END_TEST
@@ -222,5 +243,6 @@ END_TEST
 
 TEST_MAIN("net/flood", fifty_a_second_are_no_flood, who_is_more_than_twenty_of_them_is_one,
 	who_has_others_that_stay_is_none_but_of_fifty_times_as_many, a_network_of_ipv6_is_one,
-	who_is_banned_is_not_heard_until_it_is_over, the_first_go_where_there_are_too_many,
-	a_filter_that_was_left_behind_goes, both_families_are_told_apart)
+	who_is_banned_is_not_heard_until_it_is_over, between_two_bans_one_is_heard_for_a_while,
+	the_first_go_where_there_are_too_many, a_filter_that_was_left_behind_goes,
+	both_families_are_told_apart)
