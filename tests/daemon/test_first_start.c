@@ -22,9 +22,11 @@ static bool ready(void)
 /* Standard input and output are a terminal's; who sits there answers to the question. */
 static const char *answer;
 
+/* Once it answers it is done with: given up in an assertion, that would keep its memory. */
 static void *person(void *arg)
 {
 	terminal_wait(&t, "(y/n): ");
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	terminal_type(&t, answer);
 	return arg;
 }
