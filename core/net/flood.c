@@ -56,9 +56,9 @@ enum flood_verdict flood_see(struct flood_watch *w, const struct ip *peer, bool 
 
 /* ---- the filter ----------------------------------------------------------------------------- */
 
-enum { DROP = 0, PASS = INT32_MAX };           /* octets of the packet that are left */
-enum { V4_SOURCE = 12, V6_SOURCE = 8 };        /* in its header */
-enum { HEAD = 5, V4_LINES = 2, V6_LINES = 5 }; /* for all, for an address */
+enum { DROP = 0, PASS = INT32_MAX };    /* octets of the packet that are left */
+enum { V4_SOURCE = 12, V6_SOURCE = 8 }; /* in its header */
+enum { HEAD = 5, V6_LINES = 5 };        /* for all; most for an address */
 
 static struct sock_filter load(uint16_t size, unsigned at)
 {

@@ -6,7 +6,7 @@
  * least, so that others behind that address get through, who send again as after any loss. A
  * filter at the listening socket (socket(7), SO_ATTACH_FILTER) drops what comes from there before
  * it is a connection. One address is an IPv4 address or an IPv6 /64; it is left alone while one in
- * fifty of its clients stays.
+ * fifty of its clients stays. Each `now` is of clock_mono, microseconds.
  */
 #ifndef NET_FLOOD_H
 #define NET_FLOOD_H
@@ -38,7 +38,8 @@ struct flood {
 	unsigned count, heard; /* of them these are over, and not to be banned again yet */
 };
 
-/* The socket is a new one's: filters that an earlier process left behind go. */
+/* Filters that an earlier process left at the socket go. fd stays the caller's, and open as long as
+ * any of this is called. */
 void flood_begin(struct flood *f, int fd);
 
 enum flood_verdict {
@@ -46,7 +47,7 @@ enum flood_verdict {
 	FLOOD_CLOSE, /* too many of all are gone: no session for it */
 	FLOOD_ONE    /* and of this one, alone: flood_ban */
 };
-/* One more, that has gone again or not. */
+/* One more, that has gone again or not. On the loop of `w`. */
 enum flood_verdict flood_see(struct flood_watch *w, const struct ip *peer, bool gone, int64_t now);
 /* For FLOOD_BAN from now on; flood_lift is owed then. False: it is already, and what comes was on
  * its way; or was until FLOOD_HEARD ago; or the system has no such filters. */

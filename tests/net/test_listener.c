@@ -128,9 +128,9 @@ static void count_not_heard(enum log_level level, struct str line)
 }
 
 /* So many come from there and have gone again before anybody listens; answers who comes then. */
-static int flood_of(const char *from, int most, const struct endpoint *where)
+static int flood_of(const char *from, int count, const struct endpoint *where)
 {
-	for (int i = 0; i < most; i++) {
+	for (int i = 0; i < count; i++) {
 		int client = connect_from(from, 0, where);
 
 		fd_close(&client);
